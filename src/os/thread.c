@@ -1,0 +1,53 @@
+#include "os/thread.h"
+
+#include <signal.h>
+
+#include "os/syscall.h"
+
+#define THREAD_STACK_BYTES ((size_t)512 * 1024) /* an M's native stack: the scheduler, libc calls of ours, name resolution */
+
+void go__thread_block_signals(sigset_t *old)
+{
+    sigset_t set;
+    (void)sigfillset(&set);
+    /* A blocked fault kills the process without a word, so these stay open; they are delivered on the alternate stack. */
+    (void)sigdelset(&set, SIGSEGV);
+    (void)sigdelset(&set, SIGBUS);
+    (void)sigdelset(&set, SIGFPE);
+    (void)sigdelset(&set, SIGILL);
+    (void)sigdelset(&set, SIGTRAP);
+    (void)sigdelset(&set, SIGSYS);
+    (void)sigdelset(&set, SIGABRT);
+    (void)pthread_sigmask(SIG_BLOCK, &set, old);
+}
+
+void go__thread_restore_signals(const sigset_t *old)
+{
+    (void)pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+int go__thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
+{
+    pthread_attr_t attr;
+    int error = pthread_attr_init(&attr);
+    if (error != 0) {
+        return -error;
+    }
+    (void)pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
+    sigset_t old;
+    go__thread_block_signals(&old); /* inherited by the new thread */
+    error = pthread_create(thread, &attr, fn, arg);
+    go__thread_restore_signals(&old);
+    (void)pthread_attr_destroy(&attr);
+    return -error;
+}
+
+int go__thread_id(void)
+{
+    return (int)go__syscall0(SYS_gettid);
+}
+
+void go__thread_yield(void)
+{
+    (void)go__syscall0(SYS_sched_yield);
+}

@@ -1,0 +1,18 @@
+/* OS threads as the scheduler needs them. System stack only. */
+#ifndef GO_SRC_OS_THREAD_H
+#define GO_SRC_OS_THREAD_H
+
+#include <pthread.h>
+#include <signal.h>
+
+/* Starts fn(arg) on a new thread with every asynchronous signal blocked from its first instruction. 0 or -errno. */
+int go__thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
+
+/* Blocks every asynchronous signal on the calling thread; faults stay deliverable. The old mask goes to *old. */
+void go__thread_block_signals(sigset_t *old);
+void go__thread_restore_signals(const sigset_t *old);
+
+int go__thread_id(void);
+void go__thread_yield(void);
+
+#endif

@@ -1,0 +1,257 @@
+/* What g, m and p are, who owns them when, and the words they share. Read this first.
+ *
+ *   g  a goroutine: a stack, a saved context, a state. It lies at the top of its stack's slot.
+ *   m  an OS thread. It runs scheduler code on its native stack (its "g0 side") and goroutines on theirs.
+ *   p  the right to run goroutines: run queue, timers, free gs. At most `procs` goroutines run goco code at any moment.
+ *
+ * Ownership in one paragraph: a running g belongs to its m; a waiting g to whoever holds the lock or the claim through which
+ * it will be woken; a runnable g to the queue it is linked into. A p belongs to the m that has it (mp->p == pp and
+ * pp->m == mp), or to sched.idle_p under sched.lock, or to whoever stopped the world. p changes hands only under sched.lock.
+ *
+ * Life of a goroutine, states and who moves it:
+ *
+ *        spawn                 schedule              park: commit ran
+ *   IDLE ------> RUNNABLE ---------------> RUNNING ------------------> WAITING
+ *    ^               ^                     |     |                        |
+ *    |               |   yield, preempt    |     | exit                   |  ready (the one waker)
+ *    |               +---------------------+     v                        |
+ *    +------------------------------------------ DEAD   RUNNABLE <--------+
+ *
+ * Each arrow is taken by the owner of the state it leaves, so plain stores suffice; dumps read the word relaxed with the world
+ * stopped. */
+#ifndef GO_SRC_SCHED_RT_H
+#define GO_SRC_SCHED_RT_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "arch/gobuf.h"
+#include "arch/tls.h"
+#include "base/atomic.h"
+#include "base/compiler.h"
+#include "base/list.h"
+#include "base/rng.h"
+#include "base/spinlock.h"
+#include "go/run.h"
+#include "os/barrier.h"
+#include "os/futex.h"
+#include "stack/stack.h"
+
+enum go__g_status {
+    GO__G_IDLE = 0, /* never used or free: belongs to a free list */
+    GO__G_RUNNABLE, /* in one run queue */
+    GO__G_RUNNING,  /* gp->m runs it, or runs code for it without a p */
+    GO__G_WAITING,  /* parked; gp->reason says on what */
+    GO__G_DEAD,     /* has ended, on its way to a free list */
+};
+
+/* Why a goroutine waits; go__reason_text gives the words dumps print. */
+enum go__reason {
+    GO__REASON_NONE = 0,
+    GO__REASON_CHAN_SEND,
+    GO__REASON_CHAN_RECEIVE,
+    GO__REASON_CHAN_SEND_NIL,
+    GO__REASON_CHAN_RECEIVE_NIL,
+    GO__REASON_SELECT,
+    GO__REASON_SELECT_EMPTY,
+    GO__REASON_SLEEP,
+    GO__REASON_MUTEX_LOCK,
+    GO__REASON_RWMUTEX_LOCK,
+    GO__REASON_RWMUTEX_RLOCK,
+    GO__REASON_COND_WAIT,
+    GO__REASON_WAITGROUP_WAIT,
+    GO__REASON_SEMAPHORE_ACQUIRE,
+    GO__REASON_ONCE,
+    GO__REASON_GROUP_WAIT,
+    GO__REASON_IO_READ,
+    GO__REASON_IO_WRITE,
+    GO__REASON_IO_POLL,
+    GO__REASON_IO_CONNECT,
+    GO__REASON_IO_ACCEPT,
+    GO__REASON_PROCESS_WAIT,
+    GO__REASON_BLOCKING_CALL,
+    GO__REASON_EXIT_MAIN,
+    GO__REASON_COUNT
+};
+extern const char *const go__reason_text[GO__REASON_COUNT];
+
+struct go__g;
+struct go__m;
+struct go__p;
+
+/* Runs after gp has left its stack, on the stack of whoever runs next. false: gp does not wait after all. */
+typedef bool (*go__commit_fn)(struct go__g *gp, void *arg);
+
+/* The part of a context the scheduler looks at: a bound context begins with it (src/context). */
+struct go__bound {
+    go__atomic(int) err; /* 0 while live, then the negative cause; written once, release; pairs with go__canceled */
+};
+
+/* A goroutine, or the stand-in for a foreign pthread that waits in a goco call (thread != NULL; never runs in a p). */
+struct go__g {
+    /* Owner of the list the g is in (free list, run queue, batch). First word: the slot depot links free slots through it. */
+    struct go__g *link;
+    /* Written by go__switch when the g leaves, read when it is resumed. */
+    struct go__gobuf buf;
+    go__atomic(uint32_t) status; /* enum go__g_status; by the owner of the state, see above */
+    uint8_t reason;              /* enum go__reason while waiting; by the g before it parks */
+    uint8_t slot_kind;           /* enum go__slot_kind; constant */
+    uint8_t tied;                /* 1: resumes only on lockedm (rescued from a blocking call, preempted, or go_lock_thread) */
+    uint8_t system;              /* 1: the runtime's own, not counted in go_count and deadlock */
+    /* (ticket << 1 | claimed): opened by the g, taken by one waker's compare-and-swap, see park.h. */
+    go__atomic(uint32_t) claim;
+    int32_t wake_code;  /* written by the one waker before go__ready, read by the g after it resumed */
+    struct go__m *m;    /* the m running it; by that m */
+    struct go__m *lockedm; /* the m it is tied to, else NULL; by the g itself on that m */
+    uint32_t lock_count;   /* go_lock_thread nesting; the g only */
+    uint32_t spare;
+    go_func entry; /* constant while alive; go__g_free clears it */
+    void *arg;
+    uint64_t id;           /* never reused */
+    uint64_t parent;       /* id of the creator, 0 for a foreign thread */
+    void *created_at;      /* return address in the creator */
+    int64_t wait_since_ns; /* coarse clock at park; by the g */
+    char *name;            /* go__alloc'ed or NULL; by the g, read with the world stopped */
+    struct go__bound *bound;  /* bound context or NULL; by the g; canceller reads it under the context's lock */
+    go__list bound_link;      /* in the bound context's list; under the context's lock */
+    void *locals;             /* goroutine-local values; the g only */
+    void *custom_lo;          /* GO__SLOT_CUSTOM: what to free; constant */
+    void *cxa[2];             /* C++ caught-exception words while the g is off its thread; by the switch */
+    struct go__stack_state stack; /* segments beyond the first; the g, or its thread inside morestack */
+    struct go__standin *thread;   /* foreign pthread's blocking state; NULL for a goroutine; constant */
+    uint64_t valgrind_id;
+};
+
+_Static_assert(sizeof(struct go__g) <= GO__HEAD_BYTES, "a g fills at most the head of a slot");
+_Static_assert(offsetof(struct go__g, link) == 0, "the slot depot links through the first word");
+
+struct go__g_list { /* a batch, linked through g.link; whoever builds it owns it */
+    struct go__g *head, *tail;
+    uint32_t count;
+};
+
+#define GO__RUNQ_SIZE 256u
+
+struct go__p {
+    /* Owner m only (claimers and world-stoppers count as the owner once they have the p). */
+    struct go__g *runnext; /* readied or spawned last; runs next, inheriting the time slice */
+    uint32_t tick;         /* +1 a scheduling decision; every 61st is a fair turn */
+    uint32_t ready_skip;   /* readies into an empty queue until the next one wakes a helper, see go__wake_for_runnext */
+    uint32_t ready_limit;  /* current length of that interval */
+    struct go__g *free_g[2]; /* free gs by slot kind, last in first out */
+    uint32_t free_count[2];
+    uint64_t id_next, id_end; /* goroutine ids reserved for this p */
+    go__rng rng;
+    int64_t created, ended;   /* goroutines started and ended here; their sum over all ps is go_count */
+    uint64_t check_ticks;     /* CPU counter value from which the clock is worth reading for timers */
+    struct go__timers *timers; /* src/time; its own lock; constant while the runtime runs */
+    /* Statistics of go_get_stats: owner writes, anyone reads. */
+    go__atomic(uint64_t) switches, steals, handoffs, preemptions, wakeups, polls;
+
+    /* Shared, read by sysmon and thieves; owner writes. */
+    GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) sched_tick; /* +1 per slice (not for inherited ones); relaxed, late is fine */
+    go__atomic(uint32_t) switch_tick;  /* +1 a switch; relaxed; thieves judge by it whether runnext moves */
+    go__atomic(uint32_t) preempt;      /* sysmon: this slice is over; owner clears at its next scheduling decision */
+    go__atomic(uint32_t) has_runnext;  /* mirror of runnext != NULL for thieves and sysmon; relaxed hint */
+    go__atomic(int64_t) timer_next;    /* earliest deadline in timers, INT64_MAX if none; written under the timers' lock */
+    go__atomic(uint32_t) status;       /* enum go__p_status; under sched.lock */
+    struct go__m *m;                   /* owner or NULL; under sched.lock */
+    struct go__p *idle_link;           /* under sched.lock, in sched.idle_p */
+    uint32_t index;                    /* constant */
+    /* sysmon only */
+    uint32_t seen_tick;
+    int64_t seen_since;
+
+    /* Run queue ring. Producer: owner. Consumers: owner and thieves (runq.h). */
+    GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) head; /* CAS by consumers */
+    GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) tail; /* store-release by owner */
+    go__atomic(struct go__g *) ring[GO__RUNQ_SIZE];
+};
+
+enum go__p_status { GO__P_IDLE = 0, GO__P_RUNNING, GO__P_STOPPED, GO__P_GONE };
+
+/* mp->claim, see blocking.h. */
+enum go__claim_state { GO__CLAIM_NONE = 0, GO__CLAIM_ASKED, GO__CLAIM_TAKEN };
+
+struct go__m {
+    /* Owner thread only, hot. */
+    struct go__g *curg; /* goroutine on this thread, NULL while the g0 side runs */
+    struct go__p *p;    /* valid only between go__enter and go__leave: a claim may take it at any other time */
+    go__atomic(uint32_t) inside; /* 1 in runtime code that uses p; store relaxed, light barrier; claimers read after the heavy one */
+    go__atomic(uint32_t) claim;  /* enum go__claim_state; claimers write under sched.lock */
+    go__commit_fn after;      /* to run on the other side of the switch in progress */
+    struct go__g *after_g;
+    void *after_arg;
+    void **cxa;               /* this thread's C++ exception words, NULL without libstdc++ */
+    struct go__gobuf g0buf;   /* the g0 side while a goroutine runs */
+    bool spinning;            /* counted in sched.nspinning */
+    bool blocked;             /* inside go_block_begin/end; by the running goroutine */
+    uint32_t block_depth;
+    struct go__seg_cache segs; /* warm segments for morestack */
+    struct go__g *pending_ready; /* see go__system_call */
+
+    /* Constant after the thread started. */
+    uintptr_t *limit_address; /* poisoned by sysmon to preempt split code */
+    int tid;
+    pthread_t thread;
+    bool main_thread; /* the thread that called go_run: not ours to join */
+    void *overflow;   /* alternate stack of this thread */
+
+    /* Under sched.lock. */
+    struct go__m *all_link;
+    struct go__m *idle_link;   /* in sched.idle_m */
+    struct go__p *next_p;      /* p handed over, read after note */
+    struct go__g *locked_g;    /* tied goroutine to run when next_p arrives */
+    bool lost_p;               /* runs a goroutine without a p (blocking call, rescued): counted in sched.nlost */
+    bool hog;                  /* sysmon: lost its p while burning CPU */
+    go__note note;
+
+    /* sysmon only. */
+    int64_t seen_cpu;
+};
+
+struct go__sched {
+    go__futex_mutex lock;
+    /* Read-only while the world runs; go_set_procs changes it with the world stopped. */
+    int procs;
+    struct go__p **all_p; /* every p ever made in this run; index < all_p_count */
+    int all_p_count;
+    struct go__stacks_config stacks;
+    size_t max_threads;
+    int64_t stop_timeout;
+    bool seeded;
+    uint64_t seed;
+
+    /* Under lock. */
+    struct go__g_list global; /* runnable gs of no p */
+    struct go__p *idle_p;
+    struct go__m *idle_m;
+    struct go__m *all_m;
+    uint32_t m_count;   /* threads of this run, sysmon not counted */
+    uint32_t m_idle;
+    uint32_t lost;      /* ms running a goroutine without a p */
+    uint32_t foreign;   /* live pthreads that used goco in this run */
+    bool main_waits;    /* the main goroutine called go_exit */
+    uint32_t signal_subscriptions;
+
+    GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) idle_p_count; /* written under lock; read by wakers after a light barrier [idle-race] */
+    go__atomic(uint32_t) spinning;     /* ms looking for work; CAS 0->1 by wakers */
+    go__atomic(uint32_t) global_count; /* mirror of global.count for lock-free looks */
+    go__atomic(uint32_t) stopping;     /* the run is over: no goroutine is scheduled again */
+    go__atomic(uint32_t) world_stopped;
+    go__atomic(uint32_t) polling;      /* an m sleeps in the poller; taken by exchange */
+    go__atomic(int64_t) poll_until;    /* when that m wakes by itself; INT64_MAX never, 0 nobody sleeps there */
+    go__atomic(int64_t) last_poll;     /* when the network was last looked at */
+    go__atomic(int64_t) coarse_now;    /* a recent go__clock_now: for dumps */
+    go__atomic(uint64_t) next_id;
+    go__atomic(uint32_t) active;       /* a runtime runs */
+    go__atomic(uint32_t) sysmon_asleep; /* sysmon waits on its note without a timeout */
+    go__note sysmon_note;
+    uint64_t run_number; /* distinguishes successive go_runs for stand-ins */
+    /* Result of main. */
+    int result;
+};
+
+extern struct go__sched go__sched;
+
+#endif
