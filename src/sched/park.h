@@ -4,10 +4,17 @@
  * releases the lock under which gp's waiter record was made visible. Once it has, gp may already run elsewhere, so the record
  * is off limits. The one waker unlinks the record under that lock (or wins the claim), drops the lock, and calls go__ready.
  *
- * Claims. A wait that several causes may end (select, deadline, cancellation) opens a ticket; every cause tries
- * go__claim(gp, ticket, code), exactly one succeeds and readies gp. Tickets are numbered, so a late cause cannot hit the
- * goroutine's next wait. A cause must hold the lock of the list in which it found the record while it claims, and the woken
- * goroutine takes each of those locks to unlink itself before it returns. */
+ * Claims. A wait that several causes may end (select, deadline, cancellation) opens a ticket. A cause claims it
+ * (go__claim, exactly one wins), delivers what it brings (copies the element), and completes the wake-up (go__wake). A cause
+ * holds the lock of the list in which it found the record while it claims, and the woken goroutine takes that lock to unlink
+ * itself before its record goes away. Tickets are numbered, so a late cause cannot hit the goroutine's next wait.
+ *
+ * The claim word is (ticket | state); a cause may win before the goroutine has left its stack, hence the rendezvous:
+ *
+ *   OPEN --park's commit--> PARKED --claim--> PARKED|CLAIMED: the winner readies the goroutine
+ *   OPEN --claim--> CLAIMED --go__wake--> DONE: the goroutine's commit finds it and the goroutine runs on at once
+ *                   CLAIMED --park's commit--> PARKED|CLAIMED: the winner readies the goroutine
+ */
 #ifndef GO_SRC_SCHED_PARK_H
 #define GO_SRC_SCHED_PARK_H
 
@@ -46,42 +53,99 @@ GO__INLINE bool go__canceled(const struct go__g *gp)
     return go__unlikely(gp->bound != NULL) && load_acq(&gp->bound->err) != 0;
 }
 
-/* Opens a claim for the wait about to begin if more than one cause may end it: a deadline, a bound context, or `multi` (the
+enum {
+    GO__WAIT_OPEN = 0,
+    GO__WAIT_CLAIMED = 1,
+    GO__WAIT_PARKED = 2,
+    GO__WAIT_BOTH = 3,
+    GO__WAIT_DONE = 4,
+    GO__WAIT_STATES = 7, /* the low bits of the claim word; the ticket counts in steps of 8 */
+};
+
+/* Opens a ticket for the wait about to begin if more than one cause may end it: a deadline, a bound context, or `multi` (the
  * caller has several wakers, as select has). Returns the ticket, or 0 when there is exactly one possible waker. */
 GO__INLINE uint32_t go__wait_begin(struct go__g *gp, int64_t deadline, bool multi)
 {
     if (go__likely(!multi && deadline == INT64_MAX && gp->bound == NULL)) {
         return 0;
     }
-    /* Only gp opens tickets. sc: the store must be visible before gp looks at its context's err [cancel-race]; the canceller
-     * stores err, then reads the claim word. */
-    uint32_t ticket = (load_rlx(&gp->claim) | 1u) + 1u;
+    uint32_t ticket = (load_rlx(&gp->claim) | GO__WAIT_STATES) + 1u; /* only gp opens tickets */
     if (ticket == 0) {
-        ticket = 2; /* 0 means "no claim" */
+        ticket = 8; /* 0 means "no ticket" */
     }
+    /* sc: the ticket must be visible before gp looks at its context's err [cancel-race]; the canceller stores err, then reads
+     * the claim word (go__claim_open_ticket). */
     store_sc(&gp->claim, ticket);
     return ticket;
 }
 
-/* One cause among several tries to end gp's wait. True for the first; code is then what the wait returns. */
-GO__INLINE bool go__claim(struct go__g *gp, uint32_t ticket, int code)
+/* One cause among several tries to end gp's wait; true for the first. The winner then delivers and calls go__wake (or
+ * go__wake_prepare). Under the lock of the list in which the record was found. */
+GO__INLINE bool go__claim(struct go__g *gp, uint32_t ticket)
 {
-    if (ticket != 0) {
-        uint32_t expected = ticket;
-        /* acqrel: the winner owns gp from here on, as after taking a lock; losers' failing CAS needs nothing. */
-        if (!cas_acqrel(&gp->claim, &expected, ticket | 1u)) {
+    if (ticket == 0) {
+        return true;
+    }
+    uint32_t word = ticket | GO__WAIT_OPEN;
+    for (;;) {
+        /* acqrel: the winner owns the wait from here on, as after taking a lock; partner is the next party's CAS. */
+        if (cas_acqrel(&gp->claim, &word, word | GO__WAIT_CLAIMED)) {
+            return true;
+        }
+        if (word != (ticket | GO__WAIT_OPEN) && word != (ticket | GO__WAIT_PARKED)) {
             return false;
         }
     }
-    gp->wake_code = code;
-    return true;
 }
 
-/* The ticket of the wait in progress if it is still open, else 0: for the canceller, which knows g but no record. */
+/* Second half of a claim: `code` is what the wait returns. True: the caller must make gp ready (go__ready, or a batch);
+ * false: gp had not left its stack and goes on by itself. After false nothing of gp may be touched. */
+GO__INLINE bool go__wake_prepare(struct go__g *gp, uint32_t ticket, int code)
+{
+    gp->wake_code = code;
+    if (ticket == 0) {
+        return true;
+    }
+    uint32_t word = ticket | GO__WAIT_CLAIMED;
+    /* rel half publishes wake_code and what was delivered; partner is the acquiring CAS in go__wait_parked. */
+    return !cas_acqrel(&gp->claim, &word, ticket | GO__WAIT_DONE);
+}
+
+/* Completes the wake-up of a claimed gp. No spin lock held. */
+GO__INLINE void go__wake(struct go__g *gp, uint32_t ticket, int code)
+{
+    if (go__wake_prepare(gp, ticket, code)) {
+        go__ready(gp);
+    }
+}
+
+/* The parking side of the rendezvous, the last thing a ticketed wait's commit does: false when the wait is over already and gp
+ * runs on. After true gp may be running elsewhere. */
+GO__INLINE bool go__wait_parked(struct go__g *gp, uint32_t ticket)
+{
+    uint32_t word = ticket | GO__WAIT_OPEN;
+    if (ticket == 0 || cas_acqrel(&gp->claim, &word, ticket | GO__WAIT_PARKED)) {
+        return true;
+    }
+    if (word == (ticket | GO__WAIT_CLAIMED) && cas_acqrel(&gp->claim, &word, ticket | GO__WAIT_BOTH)) {
+        return true;
+    }
+    return false; /* DONE */
+}
+
+/* The ticket of the wait in progress if nobody has claimed it, else 0: for the canceller, which knows g but no record. */
 GO__INLINE uint32_t go__claim_open_ticket(struct go__g *gp)
 {
     uint32_t word = load_sc(&gp->claim); /* [cancel-race], see go__wait_begin */
-    return (word & 1u) == 0 ? word : 0;
+    return (word & (GO__WAIT_CLAIMED | GO__WAIT_DONE)) == 0 ? word & ~(uint32_t)GO__WAIT_STATES : 0;
+}
+
+/* Closes the ticket after the wait: a canceller must not claim a wait that is over. Only gp. */
+GO__INLINE void go__wait_end(struct go__g *gp, uint32_t ticket)
+{
+    if (ticket != 0) {
+        store_rlx(&gp->claim, ticket | GO__WAIT_DONE);
+    }
 }
 
 /* Gives the p to the next goroutine and queues the caller last. */
