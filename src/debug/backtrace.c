@@ -1,0 +1,55 @@
+/* Return addresses of a stack, by the compiler's unwind tables (DWARF CFI; no frame pointers needed). A parked stack is entered through
+ * go__unwind_from, segments are crossed by morestack's own rules, and the chain ends at go__gobuf_entry. libgcc's unwinder allocates
+ * nothing but needs some kilobytes of stack: native and reserved stacks only. */
+#include <unwind.h>
+
+#include "arch/gobuf.h"
+#include "arch/unwind.h"
+#include "debug/debug.h"
+
+static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *arg)
+{
+    struct go__backtrace *trace = (struct go__backtrace *)arg;
+    int before = 0;
+    uintptr_t pc = (uintptr_t)_Unwind_GetIPInfo(context, &before);
+    if (pc == 0) {
+        return _URC_END_OF_STACK;
+    }
+    if (trace->count == GO__BACKTRACE_MAX) {
+        trace->cut = true;
+        return _URC_END_OF_STACK;
+    }
+    trace->pc[trace->count++] = pc;
+    return _URC_NO_REASON;
+}
+
+static void unwind(void *arg)
+{
+    (void)_Unwind_Backtrace(collect, arg);
+}
+
+/* The first frames are ours (unwind, go__unwind_from or the caller of go__backtrace_here): readers need not see them. */
+static void drop_first(struct go__backtrace *trace, int frames)
+{
+    frames = frames < trace->count ? frames : trace->count;
+    trace->count -= frames;
+    for (int i = 0; i < trace->count; i++) {
+        trace->pc[i] = trace->pc[i + frames];
+    }
+}
+
+void go__backtrace_parked(struct go__backtrace *trace, const struct go__gobuf *buf)
+{
+    trace->count = 0;
+    trace->cut = false;
+    go__unwind_from(buf->sp, unwind, trace);
+    drop_first(trace, 2);
+}
+
+GO__NOINLINE void go__backtrace_here(struct go__backtrace *trace)
+{
+    trace->count = 0;
+    trace->cut = false;
+    unwind(trace);
+    drop_first(trace, 1);
+}
