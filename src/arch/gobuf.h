@@ -24,6 +24,14 @@
 #endif
 #endif
 
+#if defined(__x86_64__)
+/* Words go__switch pushes below the return address, lowest first: r15 r14 r13 r12 rbx rbp. */
+#define GO__GOBUF_SAVED_BYTES 48
+#elif defined(__aarch64__)
+/* x19..x28 x29 x30 d8..d15 */
+#define GO__GOBUF_SAVED_BYTES 160
+#endif
+
 #ifndef __ASSEMBLER__
 #include <stddef.h>
 #include <stdint.h>
@@ -45,14 +53,6 @@ struct go__gobuf {
 
 _Static_assert(offsetof(struct go__gobuf, sp) == GO__GOBUF_SP, "switch_<cpu>.S knows this offset");
 _Static_assert(offsetof(struct go__gobuf, limit) == GO__GOBUF_LIMIT, "switch_<cpu>.S knows this offset");
-
-#if defined(__x86_64__)
-/* Words go__switch pushes below the return address, lowest first: r15 r14 r13 r12 rbx rbp. */
-#define GO__GOBUF_SAVED_BYTES 48
-#elif defined(__aarch64__)
-/* x19..x28 x29 x30 d8..d15 */
-#define GO__GOBUF_SAVED_BYTES 160
-#endif
 
 /* go__switch: leave the stack of *from and continue on that of *to. Returns when somebody switches back to *from, possibly on
  * another thread: nothing read from thread-local storage before may be used after. */
