@@ -35,6 +35,8 @@ void go__dump_all(int fd);             /* world stopped or dying */
 void go__debug_start(void);            /* GOCO_DEBUG parsed, SIGQUIT; go_run's thread, before main starts */
 void go__debug_stop(void);
 void go__schedtrace_tick(int64_t now); /* sysmon, every wake-up; prints when due */
+void go__debug_sysmon_thread_init(void); /* sysmon's thread, first thing: opens SIGQUIT if the run handles it */
+void go__debug_poll(void);               /* sysmon, every wake-up, no lock held: makes a dump that SIGQUIT asked for */
 extern go__atomic(uint32_t) go__trace_on; /* scheduling events are recorded */
 enum go__trace_event { GO__TRACE_START, GO__TRACE_STOP, GO__TRACE_PARK, GO__TRACE_READY, GO__TRACE_SPAWN, GO__TRACE_EXIT };
 void go__trace_record(enum go__trace_event event, struct go__g *gp, struct go__p *pp);

@@ -1,0 +1,57 @@
+/* Sums over the Ps and the rooms' own counters. Nothing is stopped for it. */
+#include "base/mem.h"
+#include "go/debug.h"
+#include "sched/hooks.h"
+
+/* rlx throughout: statistics, each word late by what its cache line takes. */
+static void add_p(go_stats *stats, struct go__p *pp)
+{
+    stats->switches += load_rlx(&pp->switches);
+    stats->steals += load_rlx(&pp->steals);
+    stats->handoffs += load_rlx(&pp->handoffs);
+    stats->preemptions += load_rlx(&pp->preemptions);
+    stats->wakeups += load_rlx(&pp->wakeups);
+    stats->polls += load_rlx(&pp->polls);
+    stats->timers += go__timers_count(pp);
+    uint32_t queued = load_rlx(&pp->tail) - load_rlx(&pp->head);
+    stats->runnable += (queued <= GO__RUNQ_SIZE ? queued : 0) + load_rlx(&pp->has_runnext);
+}
+
+static void add_stacks(go_stats *stats)
+{
+    struct go__stacks_stats stacks;
+    go__stacks_stats(&stacks);
+    stats->stacks_small = stacks.small;
+    stats->stacks_reserved = stacks.reserved;
+    stats->stack_bytes_resident = stacks.resident_bytes;
+    stats->stack_growths = stacks.growths;
+}
+
+static void add_sched(go_stats *stats)
+{
+    /* The lock keeps all_p, its length and the counters of threads together. */
+    go__futex_lock(&go__sched.lock);
+    stats->procs = (uint64_t)go__sched.procs;
+    stats->procs_idle = load_rlx(&go__sched.idle_p_count);
+    stats->threads = go__sched.m_count;
+    stats->threads_idle = go__sched.m_idle;
+    stats->runnable = go__sched.global.count;
+    for (int i = 0; i < go__sched.all_p_count; i++) {
+        struct go__p *pp = go__sched.all_p[i];
+        add_p(stats, pp);
+        stats->goroutines_created += (uint64_t)pp->created; /* owner writes a plain word: late is fine */
+    }
+    go__futex_unlock(&go__sched.lock);
+}
+
+void go_get_stats(go_stats *stats)
+{
+    go__zero(stats, sizeof *stats);
+    if (load_acq(&go__sched.active) == 0) { /* acq pairs with the store at start: the Ps exist */
+        return;
+    }
+    stats->goroutines = go_count();
+    add_sched(stats);
+    add_stacks(stats);
+    stats->pollers = go__netpoll_has_waiters() ? 1 : 0;
+}
