@@ -1,0 +1,131 @@
+/* Tells AddressSanitizer, ThreadSanitizer and Valgrind about stacks and switches. Without them every function here is empty.
+ *
+ * Around a switch: go__san_switch_start(from, to, dying), go__switch, and as the very next thing on the other side
+ * go__san_switch_finish(self), self being the side that runs now. A fresh stack begins with go__san_switch_finish too. */
+#ifndef GO_SRC_OS_SANITIZE_H
+#define GO_SRC_OS_SANITIZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/gobuf.h"
+#include "base/compiler.h"
+
+#if GO__ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if GO__TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#define GO__VALGRIND 1
+#endif
+#endif
+#ifndef GO__VALGRIND
+#define GO__VALGRIND 0
+#endif
+
+/* The thread's own stack becomes a side of switches: at thread start. */
+GO__INLINE void go__san_native(struct go__gobuf *buf)
+{
+#if GO__TSAN
+    buf->tsan_fiber = __tsan_get_current_fiber();
+#elif GO__ASAN
+    buf->asan_fake = NULL;
+    buf->asan_lo = NULL; /* learnt at the first switch away, see go__san_switch_finish */
+    buf->asan_size = 0;
+#else
+    (void)buf;
+#endif
+}
+
+/* A goroutine begins on the stack [lo, hi). */
+GO__INLINE void go__san_stack_new(struct go__gobuf *buf, void *lo, void *hi)
+{
+#if GO__TSAN
+    buf->tsan_fiber = __tsan_create_fiber(0);
+    (void)lo;
+    (void)hi;
+#elif GO__ASAN
+    buf->asan_fake = NULL;
+    buf->asan_lo = lo;
+    buf->asan_size = (size_t)((char *)hi - (char *)lo);
+    __asan_unpoison_memory_region(lo, buf->asan_size); /* frames of an earlier goroutine that never returned */
+#else
+    (void)buf;
+    (void)lo;
+    (void)hi;
+#endif
+}
+
+/* The goroutine is over and nobody stands on its stack. */
+GO__INLINE void go__san_stack_gone(struct go__gobuf *buf)
+{
+#if GO__TSAN
+    if (buf->tsan_fiber != NULL) {
+        __tsan_destroy_fiber(buf->tsan_fiber);
+        buf->tsan_fiber = NULL;
+    }
+#else
+    (void)buf;
+#endif
+}
+
+/* dying: `from` never runs again, so its fake frames may go. */
+GO__INLINE void go__san_switch_start(struct go__gobuf *from, const struct go__gobuf *to, bool dying)
+{
+#if GO__TSAN
+    (void)from;
+    (void)dying;
+    __tsan_switch_to_fiber(to->tsan_fiber, __tsan_switch_to_fiber_no_sync);
+#elif GO__ASAN
+    __sanitizer_start_switch_fiber(dying ? NULL : &from->asan_fake, to->asan_lo, to->asan_size);
+#else
+    (void)from;
+    (void)to;
+    (void)dying;
+#endif
+}
+
+/* `left`, if not NULL, is the side that was left and whose bounds are not known yet: a native stack. */
+GO__INLINE void go__san_switch_finish(struct go__gobuf *self, struct go__gobuf *left)
+{
+#if GO__ASAN
+    const void *lo;
+    size_t size;
+    __sanitizer_finish_switch_fiber(self->asan_fake, &lo, &size);
+    if (left != NULL && left->asan_lo == NULL) {
+        left->asan_lo = lo;
+        left->asan_size = size;
+    }
+#else
+    (void)self;
+    (void)left;
+#endif
+}
+
+GO__INLINE uint64_t go__valgrind_stack_new(const void *lo, const void *hi)
+{
+#if GO__VALGRIND
+    return VALGRIND_STACK_REGISTER(lo, hi);
+#else
+    (void)lo;
+    (void)hi;
+    return 0;
+#endif
+}
+
+GO__INLINE void go__valgrind_stack_gone(uint64_t id)
+{
+#if GO__VALGRIND
+    VALGRIND_STACK_DEREGISTER(id);
+#else
+    (void)id;
+#endif
+}
+
+#endif
