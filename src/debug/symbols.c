@@ -1,9 +1,11 @@
 /* Names for code addresses, static functions included: the symbol tables of the mapped files are read from disk, because what is
  * loaded into memory has only the exported names. Found files and names are kept for the length of one dump, in pages of our own: ten
  * thousand goroutines park at the same few addresses, and the heap may be what broke. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* dl_iterate_phdr */
+#endif
 #include <fcntl.h>
 #include <link.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -11,6 +13,7 @@
 
 #include "debug/debug.h"
 #include "os/fatal.h"
+#include "stack/overflow.h"
 
 #define OBJECTS_MAX 64u
 #define CACHE_SIZE  256u
@@ -84,7 +87,7 @@ static int match_object(struct dl_phdr_info *info, size_t size, void *arg)
             search->base = info->dlpi_addr;
             search->main_program = info->dlpi_name == NULL || info->dlpi_name[0] == '\0';
             if (!search->main_program) {
-                (void)snprintf(search->path, sizeof search->path, "%s", info->dlpi_name);
+                (void)go__format(search->path, sizeof search->path, "%s", info->dlpi_name);
             }
             return 1;
         }
@@ -140,7 +143,7 @@ static void look_up(struct go__symbols *symbols, uintptr_t address, struct go__s
     uint64_t start = 0;
     const char *name = object->image != NULL ? go__elf_find(object->image, object->size, address - object->base, &start) : NULL;
     if (name != NULL) {
-        (void)snprintf(found->name, sizeof found->name, "%.*s", (int)sizeof found->name - 1, name);
+        (void)go__format(found->name, sizeof found->name, "%s", name);
         found->offset = address - object->base - start;
     }
 }
@@ -159,17 +162,15 @@ void go__symbols_find(struct go__symbols *symbols, uintptr_t address, struct go_
     *found = symbols->cache[slot].symbol;
 }
 
-void go__symbol_name(const void *address, char *buffer, size_t size)
+void go__symbol_name(void *address, char *buffer, size_t size)
 {
     struct go__symbols *symbols = go__symbols_open();
     struct go__symbol found;
     go__symbols_find(symbols, (uintptr_t)address, &found);
     if (found.name[0] == '\0') {
-        (void)snprintf(buffer, size, "%p", address);
-    } else if (found.offset == 0) {
-        (void)snprintf(buffer, size, "%s", found.name);
+        (void)go__format(buffer, size, "%p", address);
     } else {
-        (void)snprintf(buffer, size, "%s+0x%lx", found.name, (unsigned long)found.offset);
+        (void)go__format(buffer, size, "%s+0x%lx (%s)", found.name, (unsigned long)found.offset, found.object);
     }
     go__symbols_close(symbols);
 }
