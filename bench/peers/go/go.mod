@@ -1,0 +1,3 @@
+module goco.bench/peers
+
+go 1.21
