@@ -1,0 +1,54 @@
+/* http: a goroutine a connection answers GET /plaintext. A server: prints its address, runs until it is killed; driven by wrk. */
+#define _GNU_SOURCE
+#include <go.h>
+
+#include "bench.h"
+#include "http_plain.h"
+
+/* In a function of its own, because it calls libc: serve() then parks on its small stack. */
+__attribute__((noinline)) static long answer(struct http_conn *c)
+{
+    return http_answer_all(c);
+}
+
+static void serve(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    struct http_conn *c = malloc(sizeof *c);
+    ssize_t n;
+
+    if (c != NULL) {
+        c->have = 0;
+        while ((n = go_read(fd, c->in + c->have, HTTP_BUFFER - c->have)) > 0) {
+            c->have += (size_t)n;
+            long out = answer(c);
+            if (out < 0 || (out > 0 && go_write(fd, c->out, (size_t)out) != out)) {
+                break;
+            }
+        }
+    }
+    free(c);
+    go_close(fd);
+}
+
+static int program(void *arg)
+{
+    char address[64];
+    int listener = go_listen("tcp", "127.0.0.1:0"), fd;
+
+    (void)arg;
+    BENCH_CHECK(listener >= 0);
+    BENCH_CHECK(go_local_address(listener, address, sizeof address) > 0);
+    printf("listening on %s\n", address);
+    fflush(stdout);
+    while ((fd = go_accept(listener)) >= 0) {
+        go(serve, (void *)(intptr_t)fd);
+    }
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    bench_init(argc, argv);
+    return go_run(program, NULL);
+}
