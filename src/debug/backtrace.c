@@ -7,12 +7,19 @@
 #include "arch/unwind.h"
 #include "debug/debug.h"
 
+/* Up to the return address of go__gobuf_entry's only call, landing pad included. */
+#if defined(__x86_64__)
+#define ENTRY_BYTES 13u
+#else
+#define ENTRY_BYTES 21u
+#endif
+
 static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *arg)
 {
     struct go__backtrace *trace = (struct go__backtrace *)arg;
     int before = 0;
     uintptr_t pc = (uintptr_t)_Unwind_GetIPInfo(context, &before);
-    if (pc == 0) {
+    if (pc == 0 || pc - (uintptr_t)go__gobuf_entry < ENTRY_BYTES) {
         return _URC_END_OF_STACK;
     }
     if (trace->count == GO__BACKTRACE_MAX) {
@@ -23,18 +30,18 @@ static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *arg)
     return _URC_NO_REASON;
 }
 
-static void unwind(void *arg)
+static GO__NOINLINE void unwind(void *arg)
 {
     (void)_Unwind_Backtrace(collect, arg);
+    __asm__ volatile(""); /* no tail call: drop_own_frames counts on this frame */
 }
 
-/* The first frames are ours (unwind, go__unwind_from or the caller of go__backtrace_here): readers need not see them. */
-static void drop_first(struct go__backtrace *trace, int frames)
+/* The first two frames are ours: unwind, and go__unwind_from or go__backtrace_here. */
+static void drop_own_frames(struct go__backtrace *trace)
 {
-    frames = frames < trace->count ? frames : trace->count;
-    trace->count -= frames;
+    trace->count = trace->count > 2 ? trace->count - 2 : 0;
     for (int i = 0; i < trace->count; i++) {
-        trace->pc[i] = trace->pc[i + frames];
+        trace->pc[i] = trace->pc[i + 2];
     }
 }
 
@@ -43,7 +50,7 @@ void go__backtrace_parked(struct go__backtrace *trace, const struct go__gobuf *b
     trace->count = 0;
     trace->cut = false;
     go__unwind_from(buf->sp, unwind, trace);
-    drop_first(trace, 2);
+    drop_own_frames(trace);
 }
 
 GO__NOINLINE void go__backtrace_here(struct go__backtrace *trace)
@@ -51,5 +58,5 @@ GO__NOINLINE void go__backtrace_here(struct go__backtrace *trace)
     trace->count = 0;
     trace->cut = false;
     unwind(trace);
-    drop_first(trace, 1);
+    drop_own_frames(trace);
 }

@@ -33,20 +33,20 @@ static bool is_internal(const char *name)
     return name[0] == 'g' && name[1] == 'o' && name[2] == '_' && name[3] == '_';
 }
 
-/* `pc` is a return address: the call before it names the function. */
-static void out_address(struct go__out *out, struct go__symbols *symbols, uintptr_t pc, bool hide_internal, const char *before)
+/* `address` is `past` bytes behind the code it stands for: 1 for a return address, which may be the next function's. */
+static void out_address(struct go__out *out, struct go__symbols *symbols, uintptr_t address, unsigned past, const char *before)
 {
     struct go__symbol found;
-    go__symbols_find(symbols, pc - 1, &found);
-    if (hide_internal && is_internal(found.name)) {
-        return;
+    go__symbols_find(symbols, address - past, &found);
+    if (is_internal(found.name)) {
+        return; /* how the library parks is not what the reader looks for */
     }
     go__out_text(out, before);
     if (found.name[0] != '\0') {
         go__out_text(out, found.name);
         go__out_text(out, "+");
     }
-    go__out_hex(out, found.offset + 1);
+    go__out_hex(out, found.offset + past);
     if (found.object[0] != '\0') {
         go__out_text(out, " ");
         go__out_text(out, file_name(found.object));
@@ -57,7 +57,7 @@ static void out_address(struct go__out *out, struct go__symbols *symbols, uintpt
 static void out_trace(struct go__out *out, struct go__symbols *symbols, const struct go__backtrace *trace)
 {
     for (int i = 0; i < trace->count; i++) {
-        out_address(out, symbols, trace->pc[i], true, "    ");
+        out_address(out, symbols, trace->pc[i], 1, "    ");
     }
     if (trace->cut) {
         go__out_text(out, "    ... more frames\n");
@@ -110,7 +110,7 @@ static void out_creation(struct go__out *out, struct go__symbols *symbols, const
     } else {
         (void)go__format(text, sizeof text, "created by another thread in ");
     }
-    out_address(out, symbols, (uintptr_t)gp->created_at, false, text);
+    out_address(out, symbols, (uintptr_t)gp->created_at, 1, text);
 }
 
 /* `own` is the trace of gp if gp runs and is the caller's, NULL otherwise; `still`: parked stacks stay as they are. */
@@ -128,6 +128,9 @@ static void out_goroutine(struct go__out *out, struct go__symbols *symbols, stru
         struct go__backtrace trace;
         go__backtrace_parked(&trace, &gp->buf);
         out_trace(out, symbols, &trace);
+        if (trace.count == 0 && gp->entry != NULL) {
+            out_address(out, symbols, (uintptr_t)gp->entry, 0, "    not begun: ");
+        }
     } else {
         go__out_text(out, "    (executing: no backtrace)\n");
     }
