@@ -166,6 +166,7 @@ static void assert_frame(const struct go__backtrace *trace, int i, const char *n
     struct go__symbol found;
     assert_true(i < trace->count);
     go__symbols_find(symbols, trace->pc[i] - 1, &found);
+    found.name[strcspn(found.name, ".")] = '\0'; /* the compiler may have cloned it: innermost.constprop.0 */
     assert_string_equal(found.name, name);
     go__symbols_close(symbols);
 }
