@@ -58,9 +58,10 @@ struct go__stack_state {
     struct go__segment *top; /* deepest first; may be stale after longjmp or an exception until the next entry to morestack */
 };
 
-/* In each m, zero at first: warm segments of the first size, last in first out. That thread only. */
+/* In each m, zero at first: warm segments, of the first size last in first out. That thread only. */
 struct go__seg_cache {
     struct go__segment *list;
+    struct go__segment *big; /* one of a later size, or NULL */
     uint32_t count;
     uint32_t growths; /* crossings that no warm segment could serve; statistics, read by others relaxed-late */
 };
@@ -89,6 +90,7 @@ void go__stacks_trim(int64_t now);
 void go__stacks_stats(struct go__stacks_stats *stats);
 size_t go__stacks_reserve(void); /* the reserve in force */
 size_t go__stacks_max(void);
+bool go__stacks_small_on(void); /* small slots are in use in this run */
 
 /* go__slots_refill: puts up to `want` fresh slots of `kind` (small or reserved) before *list, linked through g->link; returns
  * how many, 0 when memory is out. A fresh g is zero except link and slot_kind.
@@ -117,7 +119,7 @@ GO__INLINE bool go__slot_canary_intact(const void *gp)
  * slabs. World stopped or dying. */
 void go__slots_each(void (*fn)(struct go__g *gp, void *arg), void *arg);
 
-/* Any code address range of any slot or segment that contains `address`; for unwinders and the overflow report. */
+/* `address` lies in gp's slot or one of its segments: for unwinders. */
 bool go__stack_contains(const struct go__g *gp, uintptr_t address);
 
 /* Segments. go__stack_release: gp has left its stack for good (exit), or is about to run a new function: gives its segments to

@@ -1,0 +1,63 @@
+/* A depot hands out slots of one shape: [guard][stack][head], cut from aligned slabs. The global tier behind the ps' and ms'
+ * own caches. Any thread; every depot has one futex mutex, a leaf. */
+#ifndef GO_SRC_STACK_DEPOT_H
+#define GO_SRC_STACK_DEPOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/list.h"
+#include "os/futex.h"
+
+#define GO__GUARD_BYTES 65536u /* more than most frames that unchecked code makes in one step */
+
+/* How a free slot looks: the first words of its head. In use, the first word is its owner's link and the second the owner's. */
+struct go__slot_node {
+    struct go__slot_node *link;
+    uintptr_t cold; /* 1: its pages below the top one were given back */
+};
+
+struct go__slab;
+
+struct go__depot {
+    /* Constant between init and destroy. */
+    uintptr_t hint;     /* where its slabs go, see go__depot_area */
+    size_t stack_bytes; /* a multiple of 16; with the head whole pages when guarded */
+    size_t stride;      /* guard + stack + head */
+    size_t slab_bytes;  /* a power of two, and the alignment of its slabs */
+    uint32_t slab_slots;
+    bool guarded; /* reserved: guard below each, pages come on first touch */
+    /* Under lock. */
+    go__futex_mutex lock;
+    go__list slabs;     /* all */
+    go__list available; /* those with free or uncut slots: partly used first, empty ones last */
+    uint32_t slab_count, empty_count;
+    uint64_t out;       /* slots handed out */
+    uint64_t handed;    /* slots ever handed out */
+    uintptr_t next_hint;
+};
+
+/* A program that leaves segments by longjmp keeps the limit word of the deeper one. Areas are ordered so that this stale limit
+ * lies above every stack pointer of a shallower one: the next check in split code fails, and morestack puts things right. Slots
+ * lie lowest, then segments by size, and a deeper segment is a larger one. */
+#define GO__AREA_BASE  UINT64_C(0x080000000000)
+#define GO__AREA_BYTES UINT64_C(0x040000000000)
+#define go__depot_area(n) ((uintptr_t)(GO__AREA_BASE + (uint64_t)(n) * GO__AREA_BYTES))
+
+void go__depot_init(struct go__depot *depot, uintptr_t hint, size_t stack_bytes, bool guarded);
+void go__depot_destroy(struct go__depot *depot);
+
+/* go__depot_take: prepends up to `want` slots to *list, linked; their heads are zero but for the link. Returns how many.
+ * go__depot_give: takes back `count` slots; zeroes their heads. */
+uint32_t go__depot_take(struct go__depot *depot, struct go__slot_node **list, uint32_t want);
+void go__depot_give(struct go__depot *depot, struct go__slot_node *list, uint32_t count);
+
+/* Gives back the stacks' pages and the slabs that nobody needed since the last call, at most `budget` system calls. */
+void go__depot_trim(struct go__depot *depot, uint32_t budget);
+
+void go__depot_each(struct go__depot *depot, void (*fn)(struct go__slot_node *node, void *arg), void *arg);
+uint64_t go__depot_resident(struct go__depot *depot);
+
+#endif
