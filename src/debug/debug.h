@@ -55,6 +55,9 @@ void go__dump_goroutine(struct go__out *out, struct go__symbols *symbols, struct
 bool go__option(const char *list, const char *name, char *value, size_t size);
 void go__options_check(const char *list, int fd); /* a line for each key that means nothing */
 
+/* gdb.c */
+void go__gdb_publish(void);
+
 /* sigquit.c */
 void go__sigquit_start(void);
 void go__sigquit_stop(void);

@@ -12,6 +12,7 @@ static bool tracing; /* go_run's thread only: the trace is GOCO_DEBUG's, not the
 void go__debug_start(void)
 {
     const char *list = getenv("GOCO_DEBUG");
+    go__gdb_publish();
     go__options_check(list, STDERR_FILENO);
     go__schedtrace_start(go__debug_value("schedtrace", 0));
     go__sigquit_start();
