@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "os/vm.h"
+#include "stack/layout.h"
 #include "stack/stack.h"
 
 #define SMALL_SLAB_BYTES    ((size_t)2 << 20) /* one huge page, one populate call */
@@ -294,4 +295,12 @@ uint64_t go__depot_resident(struct go__depot *depot)
     }
     go__futex_unlock(&depot->lock);
     return bytes;
+}
+
+void go__depot_layout(struct go__slots_layout *layout)
+{
+    layout->slab_link = offsetof(struct go__slab, all_link);
+    layout->slab_cut = offsetof(struct go__slab, cut);
+    layout->first[GO__SLOT_SMALL] = SLAB_RECORD_BYTES;
+    layout->first[GO__SLOT_RESERVED] = go__vm_page();
 }

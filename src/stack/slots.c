@@ -7,6 +7,7 @@
 #include "sched/rt.h"
 #include "stack/depot.h"
 #include "stack/grow.h"
+#include "stack/layout.h"
 #include "stack/stack.h"
 
 #define RESERVE_MINIMUM ((size_t)16 << 10)
@@ -217,4 +218,15 @@ void go__slots_each(void (*fn)(struct go__g *gp, void *arg), void *arg)
         struct custom *custom = go__container_of(at, struct custom, link);
         fn((struct go__g *)(void *)((char *)custom - GO__HEAD_BYTES), arg);
     }
+}
+
+void go__slots_layout(struct go__slots_layout *layout)
+{
+    layout->depots = (uintptr_t)depots;
+    layout->depot_count = go__countof(depots);
+    layout->depot_bytes = sizeof depots[0];
+    layout->depot_slabs = offsetof(struct go__depot, slabs);
+    layout->depot_stride = offsetof(struct go__depot, stride);
+    layout->customs = (uintptr_t)&customs;
+    go__depot_layout(layout);
 }
