@@ -15,16 +15,19 @@ static void serve(void *arg)
 {
     int fd = (int)(intptr_t)arg;
     struct http_conn *c = malloc(sizeof *c);
+    long out = 0;
     ssize_t n;
 
     if (c != NULL) {
         c->have = 0;
-        while ((n = go_read(fd, c->in + c->have, HTTP_BUFFER - c->have)) > 0) {
+        while (out >= 0 && (n = go_read(fd, c->in + c->have, HTTP_BUFFER - c->have)) > 0) {
             c->have += (size_t)n;
-            long out = answer(c);
-            if (out < 0 || (out > 0 && go_write(fd, c->out, (size_t)out) != out)) {
-                break;
-            }
+            do {
+                out = answer(c);
+                if (out > 0 && go_write(fd, c->out, (size_t)out) != out) {
+                    out = -1;
+                }
+            } while (out >= HTTP_BUFFER);
         }
     }
     free(c);

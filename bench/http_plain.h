@@ -17,7 +17,8 @@ struct http_conn {
     char out[2 * HTTP_BUFFER + 128];
 };
 
-/* Answer every complete request in c->in into c->out and keep the rest. Returns the bytes to send; -1: the head does not fit. */
+/* Answer every complete request in c->in into c->out and keep the rest. Returns the bytes to send, from
+ * HTTP_BUFFER on there may be more to answer; -1: the head does not fit. */
 static inline long http_answer_all(struct http_conn *c)
 {
     size_t at = 0, out = 0;
