@@ -169,13 +169,14 @@ class ParkedUnwinder(gdb.unwinder.Unwinder):
         names = ("rsp", "rip") if x86_64 else ("sp", "pc")
         if tuple(int(pending.read_register(n)) for n in names) != self.top:
             return None
-        info = pending.create_unwind_info(FrameId(*self.top))
         unsigned_long = gdb.lookup_type("unsigned long")
+        sp = self.chosen.sp
+        # gdb refuses a caller that lies below its callee, so this frame claims to lie just below the goroutine's.
+        info = pending.create_unwind_info(FrameId(gdb.Value(sp).cast(unsigned_long), pending.read_register(names[1])))
 
         def save(register, value):
             info.add_saved_register(register, gdb.Value(value).cast(unsigned_long))
 
-        sp = self.chosen.sp
         for register, offset in SAVED_X86_64 if x86_64 else SAVED_AARCH64:
             save(register, word(sp + offset))
         save(names[0], sp + self.chosen.layout.saved_bytes + (8 if x86_64 else 0))
@@ -198,15 +199,13 @@ gdb.unwinder.register_unwinder(None, unwinder, replace=True)
 
 def run_parked(goroutine, command):
     """Runs a gdb command as if the goroutine were the current thread."""
-    before = gdb.selected_frame()
-    before_level = before.level()
     unwinder.choose(goroutine)
     try:
-        gdb.execute("frame 1", to_string=True)
+        gdb.newest_frame().older().select()
         shown = gdb.execute(command, to_string=True)
     finally:
         unwinder.forget()
-        gdb.execute("frame %d" % before_level, to_string=True)
+        gdb.newest_frame().select()
     if command.split()[0] in ("bt", "backtrace", "where"):
         lines = shown.splitlines(True)  # frame 0 is the thread's, not the goroutine's
         starts = [i for i, line in enumerate(lines) if line.startswith("#1 ")]
