@@ -198,6 +198,8 @@ struct go__grow_frame {
     unsigned char arguments[];
 };
 
+#define CROSS_SPARE 256u /* what the crossing itself takes of a segment, at most */
+
 enum grow_action { GROW_STAY = 0, GROW_CROSS = 1, GROW_PREEMPT = 2 };
 
 struct go__grow_result {
@@ -208,8 +210,15 @@ struct go__grow_result {
 struct go__grow_result go__grow_enter(struct go__grow_frame *frame);
 void go__grow_leave(uintptr_t rbp);
 uintptr_t go__grow_alloca(size_t bytes, uintptr_t sp);
-uint32_t go__grow_xsave_bytes = 0; /* 0: not asked the CPU yet */
-uint32_t go__grow_has_xsave = 0;
+extern uint32_t go__grow_xsave_bytes, go__grow_has_xsave;
+uint32_t go__grow_xsave_bytes; /* 0: not asked the CPU yet */
+uint32_t go__grow_has_xsave;
+
+static struct go__g *running(void)
+{
+    struct go__m *mp = go__m();
+    return mp != NULL ? mp->curg : NULL;
+}
 
 static void link_segment(struct go__stack_state *state, struct go__segment *seg, uintptr_t rbp, uintptr_t below)
 {
@@ -240,7 +249,7 @@ static void reconcile(struct go__stack_state *state, uintptr_t sp)
     while (state->top != NULL && !in_segment(state->top, sp)) {
         struct go__segment *seg = state->top;
         state->top = seg->link;
-        segment_release(seg, go__seg_cache_current());
+        segment_release(seg, &go__m()->segs);
     }
 }
 
@@ -256,7 +265,7 @@ static size_t total_bytes(const struct go__g *gp)
 /* The next segment: twice the deepest one, more if `need` asks for it, less if that is what stack_max leaves. */
 static struct go__segment *next_segment(struct go__g *gp, size_t need)
 {
-    need += GO__SEG_MARGIN + 256;
+    need += GO__SEG_MARGIN + CROSS_SPARE;
     uint32_t level = gp->stack.top == NULL ? 0 : gp->stack.top->level + 1;
     if (level >= level_count) {
         level = level_count - 1;
@@ -271,7 +280,7 @@ static struct go__segment *next_segment(struct go__g *gp, size_t need)
     if (level_stack_bytes(level) < need || (gp->stack.top != NULL && used + level_stack_bytes(level) > go__stacks_max())) {
         go__overflow_report(gp, need);
     }
-    struct go__segment *seg = segment_acquire(level, go__seg_cache_current());
+    struct go__segment *seg = segment_acquire(level, &go__m()->segs);
     if (seg == NULL) {
         go__fatal("out of memory for a stack segment of %zu bytes", level_stack_bytes(level));
     }
@@ -293,22 +302,22 @@ static void ask_cpu(void)
     go__grow_xsave_bytes = (b + 63) & ~UINT32_C(63);
 }
 
-static struct go__grow_result GO__NOINLINE enter_slowly(struct go__grow_frame *frame)
+static struct go__grow_result GO__NOINLINE enter_slowly(struct go__grow_frame *frame, struct go__g *gp)
 {
     uintptr_t sp = (uintptr_t)&frame->caller;
-    struct go__stack_state *state = go__stack_state_current();
     struct go__grow_result stay = {0, GROW_STAY};
-    if (state == NULL) {
+    if (gp == NULL) {
         set_limit_word(0); /* a thread's own stack: a poison came late */
         return stay;
     }
-    struct go__g *gp = go__container_of(state, struct go__g, stack);
+    struct go__stack_state *state = &gp->stack;
+    state->slot_limit = go__slot_limit(gp);
     if (!go__stack_contains(gp, sp)) {
         return stay; /* a signal handler, or native code on the goroutine's behalf: the word is not about this stack */
     }
     bool poisoned = limit_word() == GO__LIMIT_POISON;
     reconcile(state, sp);
-    uintptr_t limit = state->top != NULL ? state->top->limit : go__slot_limit(gp);
+    uintptr_t limit = state->top != NULL ? state->top->limit : state->slot_limit;
     set_limit_word(limit);
     if (poisoned) {
         if (go__grow_xsave_bytes == 0) {
@@ -326,32 +335,31 @@ static struct go__grow_result GO__NOINLINE enter_slowly(struct go__grow_frame *f
 
 struct go__grow_result go__grow_enter(struct go__grow_frame *frame)
 {
-    uintptr_t word = limit_word();
-    if (go__unlikely(word == GO__LIMIT_POISON)) {
-        return enter_slowly(frame);
+    struct go__m *mp = go__m();
+    struct go__g *gp = mp != NULL ? mp->curg : NULL;
+    if (go__unlikely(gp == NULL)) {
+        return enter_slowly(frame, NULL);
     }
-    struct go__stack_state *state = go__stack_state_current();
-    struct go__seg_cache *cache = go__seg_cache_current();
-    /* The warm case: from a slot onto the thread's warmest segment. */
-    if (go__unlikely(state == NULL || state->top != NULL || cache->list == NULL)) {
-        return enter_slowly(frame);
+    /* The warm case: from a slot onto the thread's warmest segment. slot_limit is 0 at a slot's first crossing. */
+    struct go__segment *seg = mp->segs.list;
+    uintptr_t limit = gp->stack.slot_limit;
+    uintptr_t hi = (uintptr_t)gp;
+    bool on_slot = hi - (uintptr_t)frame < hi - (limit - GO__MARGIN_BYTES);
+    if (go__unlikely(limit_word() != limit || limit == 0 || !on_slot || gp->stack.top != NULL || seg == NULL ||
+                     frame->r10 + frame->r11 + CROSS_SPARE > seg->hi - seg->limit)) {
+        return enter_slowly(frame, gp);
     }
-    struct go__segment *seg = cache->list;
-    struct go__g *gp = go__container_of(state, struct go__g, stack);
-    if (go__unlikely(word != go__slot_limit(gp) || !in_slot(gp, (uintptr_t)frame) ||
-                     frame->r10 + frame->r11 + 256 > seg->hi - seg->limit)) {
-        return enter_slowly(frame);
-    }
-    cache->list = seg->link;
-    cache->count--;
-    return cross(state, seg, frame, word);
+    mp->segs.list = seg->link;
+    mp->segs.count--;
+    return cross(&gp->stack, seg, frame, limit);
 }
 
 /* The call returned: we stand on the stack it came from, the segment's contents are dead. */
 void go__grow_leave(uintptr_t rbp)
 {
-    struct go__stack_state *state = go__stack_state_current();
-    struct go__seg_cache *cache = go__seg_cache_current(); /* of this thread, which need not be the one that entered */
+    struct go__m *mp = go__m(); /* of this thread, which need not be the one that entered */
+    struct go__stack_state *state = &mp->curg->stack;
+    struct go__seg_cache *cache = &mp->segs;
     struct go__segment *seg = state->top;
     while (go__unlikely(seg->frame != rbp)) { /* deeper ones, left without a return */
         state->top = seg->link;
@@ -374,12 +382,12 @@ void go__grow_leave(uintptr_t rbp)
  * end of the scope takes it back from the frame pointer: the segment is stale from then on. */
 uintptr_t go__grow_alloca(size_t bytes, uintptr_t sp)
 {
-    struct go__stack_state *state = go__stack_state_current();
+    struct go__g *gp = running();
     size_t need = bytes + GO__ALLOCA_SPARE;
-    struct go__g *gp = state != NULL ? go__container_of(state, struct go__g, stack) : NULL;
     if (gp == NULL || !go__stack_contains(gp, sp)) {
         return sp - need;
     }
+    struct go__stack_state *state = &gp->stack;
     reconcile(state, sp);
     uintptr_t limit = state->top != NULL ? state->top->limit : go__slot_limit(gp);
     if (sp - limit >= need && sp >= limit) {
@@ -404,9 +412,8 @@ int go__morestack_personality(int version, int actions, uint64_t exception_class
     (void)version;
     (void)exception_class;
     (void)exception;
-    struct go__stack_state *state = go__stack_state_current();
-    if ((actions & CLEANUP_PHASE) != 0 && state != NULL && _Unwind_GetGR != NULL) {
-        struct go__g *gp = go__container_of(state, struct go__g, stack);
+    struct go__g *gp = running();
+    if ((actions & CLEANUP_PHASE) != 0 && gp != NULL && _Unwind_GetGR != NULL) {
         set_limit_word(go__stack_true_limit(gp, _Unwind_GetGR(context, REG_RBP)));
     }
     return CONTINUE_UNWIND;

@@ -93,7 +93,8 @@ static void on_fault(int signo, siginfo_t *info, void *context)
     if (load_acq(&reporting) != 0 && reporting_thread == (uint32_t)go__syscall0(SYS_gettid) && info->si_code <= 0) {
         print_report(reported, reported_need);
     }
-    struct go__g *gp = go__overflow_current();
+    struct go__m *mp = go__m();
+    struct go__g *gp = mp != NULL ? mp->curg : NULL;
     if (gp != NULL && info->si_code > 0 && is_overflow(gp, (uintptr_t)info->si_addr)) {
         print_report(gp, 0);
     }

@@ -25,9 +25,6 @@ void go__overflow_thread_exit(void *alternate_stack);
 void go__overflow_report(struct go__g *gp, size_t needed) GO__NORETURN;
 void go__overflow_canary(struct go__g *gp) GO__NORETURN; /* unchecked code overran a small stack */
 
-/* Defined by the scheduler: the goroutine the calling thread runs, NULL if none. Async-signal-safe. */
-struct go__g *go__overflow_current(void);
-
 /* Defined by src/debug: writes "name+0x12 (file)" or "0x..." for a code address. */
 void go__symbol_name(void *address, char *buffer, size_t size);
 

@@ -56,6 +56,7 @@ struct go__segment; /* src/stack/grow.h */
 /* In each g, zero at first: the segments in use. The goroutine, or its thread inside morestack. */
 struct go__stack_state {
     struct go__segment *top; /* deepest first; may be stale after longjmp or an exception until the next entry to morestack */
+    uintptr_t slot_limit;    /* go__slot_limit of its slot once morestack has asked for it: constant for the slot */
 };
 
 /* In each m, zero at first: warm segments, of the first size last in first out. That thread only. */
@@ -137,11 +138,7 @@ bool go__entry_is_split(void (*entry)(void *arg));
  * our own. False: every goroutine gets a reserved slot. */
 bool go__link_is_split(void);
 
-/* What the scheduler defines for morestack. All run on a goroutine's thread; the first two on a small stack's margin. */
-struct go__seg_cache *go__seg_cache_current(void);     /* the calling m's cache */
-struct go__stack_state *go__stack_state_current(void); /* the running goroutine's state (inside its struct go__g) */
-
-/* The limit word was poisoned. Runs on a segment (never the small stack) with every register of the interrupted call saved, so
+/* Defined by the scheduler; go__m()->curg and go__m()->segs are what morestack reads of it. The limit word was poisoned. Runs on a segment (never the small stack) with every register of the interrupted call saved, so
  * it may call anything and may switch away; it returns on the same thread. */
 void go__preempt_check(void);
 

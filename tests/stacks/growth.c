@@ -370,7 +370,9 @@ static void longjmp_leaves_segments_behind(void *arg)
 static NOINLINE double vector_arguments(double a, double b, double c, double d, double e, double f, double g, double h, int i,
                                         int j, int k, int l, int m, int n, long on_stack)
 {
-    return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h + i + j + k + l + m + n + (double)on_stack;
+    volatile int used[20]; /* clang leaves the check out of functions without a frame */
+    used[3] = i;
+    return used[3] - i + a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h + i + j + k + l + m + n + (double)on_stack;
 }
 
 #if defined(__x86_64__)

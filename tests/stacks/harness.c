@@ -9,39 +9,11 @@
 #include "stack/grow.h"
 #include "stack/overflow.h"
 
-struct thread {
-    struct go__gobuf native;
-    struct go__g *current;
-    struct go__seg_cache cache;
-    void *alternate;
-    bool over;
-};
-static __thread struct thread self;
+__thread struct go__m *go__tls_m; /* the scheduler's */
+static __thread struct go__m this_m;
+static __thread bool over;
 static go__atomic(int) preempts;
 void (*harness_preempt_hook)(void);
-
-static GO__NOINLINE struct thread *me(void)
-{
-    struct thread *t = &self;
-    __asm__ volatile("" : "+r"(t));
-    return t;
-}
-
-struct go__seg_cache *go__seg_cache_current(void)
-{
-    return &me()->cache;
-}
-
-struct go__stack_state *go__stack_state_current(void)
-{
-    struct go__g *gp = me()->current;
-    return gp != NULL ? &gp->stack : NULL;
-}
-
-struct go__g *go__overflow_current(void)
-{
-    return me()->current;
-}
 
 /* Everything that a preempted call must not lose is trampled on. */
 void go__preempt_check(void)
@@ -74,14 +46,16 @@ void harness_failed(const char *file, int line, const char *what)
 
 void harness_thread_start(void)
 {
-    memset(me(), 0, sizeof self);
-    me()->alternate = go__overflow_thread_init();
+    memset(&this_m, 0, sizeof this_m);
+    go__m_set(&this_m);
+    this_m.overflow = go__overflow_thread_init();
 }
 
 void harness_thread_stop(void)
 {
-    go__seg_cache_drain(&me()->cache);
-    go__overflow_thread_exit(me()->alternate);
+    go__seg_cache_drain(&this_m.segs);
+    go__overflow_thread_exit(this_m.overflow);
+    go__m_set(NULL);
 }
 
 void harness_start(size_t reserve, size_t max)
@@ -129,17 +103,16 @@ struct go__g *harness_new(enum harness_slot slot, void (*fn)(void *arg), void *a
 
 bool harness_resume(struct go__g *gp)
 {
-    struct thread *t = me();
-    t->current = gp;
-    t->over = false;
-    go__switch(&t->native, &gp->buf);
-    t = me();
-    t->current = NULL;
+    struct go__m *mp = go__m(); /* native frames stay on their thread */
+    mp->curg = gp;
+    over = false;
+    go__switch(&mp->g0buf, &gp->buf);
+    mp->curg = NULL;
     CHECK(go__slot_check(gp));
-    if (!t->over) {
+    if (!over) {
         return true;
     }
-    go__stack_release(&gp->stack, &t->cache);
+    go__stack_release(&gp->stack, &mp->segs);
     if (gp->slot_kind == GO__SLOT_CUSTOM) {
         go__slot_custom_free(gp);
     } else {
@@ -157,31 +130,32 @@ void harness_run(enum harness_slot slot, void (*fn)(void *arg), void *arg)
 
 void harness_park(void)
 {
-    go__switch(&me()->current->buf, &me()->native);
+    struct go__m *mp = go__m();
+    go__switch(&mp->curg->buf, &mp->g0buf);
 }
 
 void harness_exit(void)
 {
-    me()->over = true;
+    over = true;
     harness_park();
 }
 
 bool harness_on_slot(void)
 {
-    struct go__g *gp = me()->current;
+    struct go__g *gp = go__m()->curg;
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     return here < (uintptr_t)gp && here >= (uintptr_t)go__slot_lo(gp);
 }
 
 bool harness_on_small(void)
 {
-    return me()->current->slot_kind == GO__SLOT_SMALL;
+    return go__m()->curg->slot_kind == GO__SLOT_SMALL;
 }
 
 size_t harness_segments(void)
 {
     size_t n = 0;
-    for (struct go__segment *seg = me()->current->stack.top; seg != NULL; seg = seg->link) {
+    for (struct go__segment *seg = go__m()->curg->stack.top; seg != NULL; seg = seg->link) {
         n++;
     }
     return n;
@@ -199,7 +173,7 @@ bool harness_limit_is_true(void)
 {
     uintptr_t *word = go__limit_address();
     return word == NULL ||
-           *(volatile uintptr_t *)word == go__stack_true_limit(me()->current, (uintptr_t)__builtin_frame_address(0));
+           *(volatile uintptr_t *)word == go__stack_true_limit(go__m()->curg, (uintptr_t)__builtin_frame_address(0));
 }
 
 int harness_preempts(void)
