@@ -1,0 +1,377 @@
+/* go_dump as users see it: who waits for what, where, and who started it. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "go.h"
+#include "support/check.h"
+
+#define PATIENCE (30 * GO_SECOND)
+
+static char text[1 << 20];
+
+static void read_back(int fd)
+{
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    CHECK(n >= 0);
+    text[n] = '\0';
+}
+
+static void take_dump(void)
+{
+    int fd = memfd_create("dump", MFD_CLOEXEC);
+    CHECK(fd >= 0);
+    go_dump(fd);
+    read_back(fd);
+    CHECK(close(fd) == 0);
+}
+
+/* The part of the text that belongs to the goroutine whose headline contains `head`; NULL: none. */
+static char *section(const char *head)
+{
+    static char part[1 << 16];
+    const char *at = strstr(text, head);
+    if (at == NULL) {
+        return NULL;
+    }
+    const char *end = strstr(at, "\n\n");
+    size_t n = end != NULL ? (size_t)(end - at) : strlen(at);
+    CHECK(n < sizeof part);
+    memcpy(part, at, n);
+    part[n] = '\0';
+    return part;
+}
+
+/* Dumps until a headline contains `head`: a goroutine just started takes a while to park. */
+static char *wait_for(const char *head)
+{
+    int64_t end = go_now() + PATIENCE;
+    do {
+        take_dump();
+        char *part = section(head);
+        if (part != NULL) {
+            return part;
+        }
+        go_yield();
+    } while (go_now() < end);
+    (void)fprintf(stderr, "no headline with %s in:\n%s", head, text);
+    return NULL;
+}
+
+static go_chan *never; /* nobody sends */
+
+static __attribute__((noinline)) void inner_receive(void)
+{
+    (void)go_chan_recv(never, NULL);
+    __asm__ volatile(""); /* no tail call: this frame is looked for */
+}
+
+static void receiver(void *arg)
+{
+    (void)arg;
+    inner_receive();
+    __asm__ volatile("");
+}
+
+static void sleeper(void *arg)
+{
+    (void)arg;
+    (void)go_sleep(3600 * GO_SECOND);
+    __asm__ volatile("");
+}
+
+static int parked_goroutine(void *arg)
+{
+    (void)arg;
+    uint64_t id = 0;
+    const go_attr attr = {.name = "worker", .id = &id};
+    never = go_chan_new(0, 0);
+    CHECK(never != NULL);
+    CHECK(go_spawn(&attr, receiver, NULL) == 0);
+    CHECK(id != 0);
+    char *part = wait_for("\"worker\" [chan receive");
+    CHECK(part != NULL);
+    char headline[64];
+    (void)snprintf(headline, sizeof headline, "goroutine %llu \"worker\" [chan receive", (unsigned long long)id);
+    CHECK(strstr(text, headline) != NULL);
+    const char *call = strstr(part, "\n    go_chan_recv+0x");
+    const char *inner = strstr(part, "\n    inner_receive+0x");
+    const char *outer = strstr(part, "\n    receiver+0x");
+    const char *creator = strstr(part, "\ncreated by goroutine 1 in parked_goroutine+0x");
+    CHECK(call != NULL && inner != NULL && outer != NULL && creator != NULL);
+    CHECK(call < inner && inner < outer && outer < creator);
+    CHECK(strstr(part, " test_dump") != NULL); /* the file */
+    CHECK(strstr(part, "go__") == NULL);       /* internals stay inside */
+    return 0;
+}
+
+static void test_parked_goroutine_shows_name_reason_frames_and_creator(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(parked_goroutine, NULL), 0);
+}
+
+static __attribute__((noinline)) void dump_deeper(void)
+{
+    take_dump();
+    __asm__ volatile("");
+}
+
+static int own_backtrace(void *arg)
+{
+    (void)arg;
+    dump_deeper();
+    CHECK(strncmp(text, "goroutine 1 ", 12) == 0); /* the caller comes first */
+    char *part = section("goroutine 1 ");
+    CHECK(part != NULL && strstr(part, "[running]:") != NULL);
+    CHECK(strstr(part, "\n    take_dump+0x") != NULL);
+    CHECK(strstr(part, "\n    dump_deeper+0x") != NULL);
+    CHECK(strstr(part, "\n    own_backtrace+0x") != NULL);
+    return 0;
+}
+
+static void test_caller_comes_first_with_its_own_backtrace(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(own_backtrace, NULL), 0);
+}
+
+static go_mutex mutex;
+static go_waitgroup wg;
+
+static void locker(void *arg)
+{
+    (void)arg;
+    go_mutex_lock(&mutex);
+}
+
+static void waiter(void *arg)
+{
+    (void)arg;
+    go_waitgroup_wait(&wg);
+}
+
+static int reasons(void *arg)
+{
+    (void)arg;
+    never = go_chan_new(0, 0);
+    go(sleeper, NULL);
+    CHECK(wait_for("[sleep") != NULL);
+    CHECK(strstr(section("[sleep"), "\n    sleeper+0x") != NULL);
+    go_mutex_lock(&mutex);
+    go_waitgroup_add(&wg, 1);
+    go(locker, NULL);
+    CHECK(wait_for("[mutex lock") != NULL);
+    go(waiter, NULL);
+    CHECK(wait_for("[waitgroup wait") != NULL);
+    return 0;
+}
+
+static void test_each_wait_has_its_reason(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(reasons, NULL), 0);
+}
+
+static int ids_ascend(void *arg)
+{
+    (void)arg;
+    never = go_chan_new(0, 0);
+    for (int i = 0; i < 200; i++) {
+        go(receiver, NULL);
+    }
+    CHECK(go_count() == 201);
+    take_dump();
+    unsigned long long last = 0, count = 0;
+    for (const char *at = text; (at = strstr(at, "goroutine ")) != NULL; at++) {
+        if (at == text || at[-1] == '\n') {
+            unsigned long long id = strtoull(at + strlen("goroutine "), NULL, 10);
+            CHECK(id > last);
+            last = id;
+            count++;
+        }
+    }
+    CHECK(count == 201);
+    return 0;
+}
+
+static void test_every_goroutine_is_listed_by_age(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(ids_ascend, NULL), 0);
+}
+
+static _Atomic int hog_runs, hog_ends;
+
+static void hog(void *arg)
+{
+    (void)arg;
+    hog_runs = 1;
+    while (!hog_ends) {
+    }
+}
+
+static int with_a_hog(void *arg)
+{
+    (void)arg;
+    hog_runs = hog_ends = 0;
+    const go_attr attr = {.name = "hog"};
+    CHECK(go_spawn(&attr, hog, NULL) == 0);
+    while (!hog_runs) {
+        go_yield();
+    }
+    take_dump();
+    char *part = section("\"hog\" [");
+    CHECK(part != NULL);
+    hog_ends = 1;
+    return 0;
+}
+
+static void test_a_computing_goroutine_does_not_hold_up_the_dump(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(with_a_hog, NULL), 0);
+}
+
+static void *dump_outside(void *arg)
+{
+    (void)arg;
+    take_dump();
+    return NULL;
+}
+
+static int from_a_thread(void *arg)
+{
+    (void)arg;
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, dump_outside, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(strstr(text, "goroutine 1 ") != NULL);
+    return 0;
+}
+
+static void test_another_thread_may_dump(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(from_a_thread, NULL), 0);
+}
+
+static _Atomic int dumpers_left;
+
+static void dumper(void *arg)
+{
+    (void)arg;
+    int fd = memfd_create("dump", MFD_CLOEXEC);
+    for (int i = 0; i < 20; i++) {
+        go_dump(fd);
+        go_yield();
+    }
+    (void)close(fd);
+    dumpers_left--;
+}
+
+static int many_dumpers(void *arg)
+{
+    (void)arg;
+    dumpers_left = 8;
+    for (int i = 0; i < 8; i++) {
+        go(dumper, NULL);
+    }
+    while (dumpers_left > 0) {
+        go_yield();
+    }
+    return 0;
+}
+
+static void test_dumps_at_the_same_time_take_turns(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(many_dumpers, NULL), 0);
+}
+
+static void test_without_a_runtime_nothing_is_written(void **state)
+{
+    (void)state;
+    take_dump();
+    assert_string_equal(text, "");
+}
+
+static int sigquit_body(void *arg)
+{
+    int fd = *(int *)arg;
+    CHECK(kill(getpid(), SIGQUIT) == 0);
+    for (int64_t end = go_now() + PATIENCE; go_now() < end;) {
+        read_back(fd);
+        if (strstr(text, "goroutine 1 ") != NULL) {
+            return 7;
+        }
+        (void)go_sleep(GO_MILLISECOND);
+    }
+    return 1;
+}
+
+static void test_sigquit_dumps_to_stderr_and_the_program_goes_on(void **state)
+{
+    (void)state;
+    int fd = memfd_create("stderr", MFD_CLOEXEC), old = dup(2);
+    assert_int_equal(dup2(fd, 2), 2);
+    int result = go_run(sigquit_body, &fd);
+    assert_int_equal(dup2(old, 2), 2);
+    (void)close(old);
+    (void)close(fd);
+    assert_int_equal(result, 7);
+    struct sigaction now;
+    assert_int_equal(sigaction(SIGQUIT, NULL, &now), 0);
+    assert_true(now.sa_handler == SIG_DFL);
+}
+
+static void own_handler(int signo)
+{
+    (void)signo;
+}
+
+static int sees_own_handler(void *arg)
+{
+    (void)arg;
+    struct sigaction now;
+    CHECK(sigaction(SIGQUIT, NULL, &now) == 0);
+    return now.sa_handler == own_handler;
+}
+
+static void test_the_programs_own_sigquit_handler_stays(void **state)
+{
+    (void)state;
+    assert_true(signal(SIGQUIT, own_handler) == SIG_DFL);
+    assert_int_equal(go_run(sees_own_handler, NULL), 1);
+    assert_true(signal(SIGQUIT, SIG_DFL) == own_handler);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_a_runtime_nothing_is_written),
+        cmocka_unit_test(test_parked_goroutine_shows_name_reason_frames_and_creator),
+        cmocka_unit_test(test_caller_comes_first_with_its_own_backtrace),
+        cmocka_unit_test(test_each_wait_has_its_reason),
+        cmocka_unit_test(test_every_goroutine_is_listed_by_age),
+        cmocka_unit_test(test_a_computing_goroutine_does_not_hold_up_the_dump),
+        cmocka_unit_test(test_another_thread_may_dump),
+        cmocka_unit_test(test_dumps_at_the_same_time_take_turns),
+        cmocka_unit_test(test_sigquit_dumps_to_stderr_and_the_program_goes_on),
+        cmocka_unit_test(test_the_programs_own_sigquit_handler_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
