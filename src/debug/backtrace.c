@@ -22,7 +22,7 @@ static _Unwind_Reason_Code collect(struct _Unwind_Context *context, void *arg)
     if (pc == 0 || pc - (uintptr_t)go__gobuf_entry < ENTRY_BYTES) {
         return _URC_END_OF_STACK;
     }
-    if (trace->count == GO__BACKTRACE_MAX) {
+    if (trace->count == GO__BACKTRACE_MAX + 2) {
         trace->cut = true;
         return _URC_END_OF_STACK;
     }

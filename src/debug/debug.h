@@ -43,7 +43,7 @@ const char *go__elf_find(const void *image, size_t size, uint64_t value, uint64_
 struct go__backtrace {
     int count;
     bool cut; /* there are more */
-    uintptr_t pc[GO__BACKTRACE_MAX];
+    uintptr_t pc[GO__BACKTRACE_MAX + 2]; /* while it is made, the walker's own two come first */
 };
 void go__backtrace_parked(struct go__backtrace *trace, const struct go__gobuf *buf); /* a stack nobody runs on */
 void go__backtrace_here(struct go__backtrace *trace);                               /* the caller's own */
