@@ -4,6 +4,7 @@
  * be walked. One that executes without a p (a hog, a blocking call) goes on running: it gets its headline only, except the caller
  * itself. */
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "debug/debug.h"
 #include "go/debug.h"
@@ -195,7 +196,7 @@ struct dump {
     int fd;
     bool still;                      /* nobody resumes a parked goroutine meanwhile */
     struct go__g *self;              /* the caller's goroutine, NULL: none */
-    const struct go__backtrace *own; /* its backtrace */
+    const struct go__backtrace *own; /* the caller's backtrace; NULL: not wanted */
 };
 
 struct unsorted {
@@ -243,6 +244,10 @@ static void dump_all(struct dump *dump)
     struct go__symbols *symbols = go__symbols_open();
     if (dump->self != NULL) {
         out_goroutine(&out, symbols, dump->self, dump->own, dump->still);
+    } else if (dump->own != NULL) {
+        go__out_text(&out, "a thread outside goroutines:\n");
+        out_trace(&out, symbols, dump->own);
+        go__out_text(&out, "\n");
     }
     dump_others(dump, &out, symbols);
     go__symbols_close(symbols);
@@ -283,15 +288,11 @@ void go_dump(int fd)
 
 static void fatal_dump_native(void *arg)
 {
-    struct dump dump = {.fd = 2, .self = (struct go__g *)arg};
+    struct dump dump = {.fd = STDERR_FILENO, .self = (struct go__g *)arg};
     struct go__backtrace own;
     go__backtrace_here(&own); /* leads through the hop to whoever failed */
-    dump.own = dump.self != NULL ? &own : NULL;
+    dump.own = &own;
     dump.still = go__world_stop(FATAL_TIMEOUT_NS); /* and it stays stopped */
-    struct go__out out;
-    go__out_init(&out, 2);
-    go__out_text(&out, "\n");
-    go__out_flush(&out);
     dump_all(&dump);
 }
 
