@@ -83,7 +83,9 @@ static void segment_give(struct go__segment *seg)
 /* Keeps a returned segment warm for the thread, or gives it back. Deeper levels have one place. */
 static void segment_release(struct go__segment *seg, struct go__seg_cache *cache)
 {
-    if (cache != NULL && seg->level == 0 && cache->count < GO__SEG_CACHE) {
+    if (cache != NULL && seg == cache->hot) {
+        cache->hot_free = true;
+    } else if (cache != NULL && seg->level == 0 && cache->count < GO__SEG_CACHE) {
         seg->link = cache->list;
         cache->list = seg;
         cache->count++;
@@ -94,19 +96,36 @@ static void segment_release(struct go__segment *seg, struct go__seg_cache *cache
     }
 }
 
+static struct go__segment *segment_acquire_first(struct go__seg_cache *cache)
+{
+    struct go__segment *seg = cache->hot;
+    if (cache->hot_free) {
+        cache->hot_free = false;
+        return seg;
+    }
+    seg = cache->list;
+    if (seg != NULL) {
+        cache->list = seg->link;
+        cache->count--;
+    } else {
+        cache->growths++;
+        seg = segment_new(0);
+    }
+    cache->hot = seg; /* the one that was belongs to whoever took it */
+    return seg;
+}
+
 static struct go__segment *segment_acquire(uint32_t level, struct go__seg_cache *cache)
 {
-    struct go__segment *seg = level == 0 ? cache->list : cache->big;
+    struct go__segment *seg = cache->big;
+    if (level == 0) {
+        return segment_acquire_first(cache);
+    }
     if (seg == NULL || seg->level != level) {
         cache->growths++;
         return segment_new(level);
     }
-    if (level == 0) {
-        cache->list = seg->link;
-        cache->count--;
-    } else {
-        cache->big = NULL;
-    }
+    cache->big = NULL;
     return seg;
 }
 
@@ -122,6 +141,11 @@ void go__seg_cache_drain(struct go__seg_cache *cache)
         segment_give(cache->big);
         cache->big = NULL;
     }
+    if (cache->hot_free) {
+        segment_give(cache->hot);
+    }
+    cache->hot_free = false;
+    cache->hot = NULL; /* a goroutine parked on it takes it along */
 }
 
 void go__stack_release(struct go__stack_state *state, struct go__seg_cache *cache)
@@ -340,18 +364,30 @@ struct go__grow_result go__grow_enter(struct go__grow_frame *frame)
     if (go__unlikely(gp == NULL)) {
         return enter_slowly(frame, NULL);
     }
-    /* The warm case: from a slot onto the thread's warmest segment. slot_limit is 0 at a slot's first crossing. */
-    struct go__segment *seg = mp->segs.list;
+    /* The warm case: from a slot onto the thread's hot segment. slot_limit is 0 at a slot's first crossing. */
+    struct go__segment *seg = mp->segs.hot;
     uintptr_t limit = gp->stack.slot_limit;
     uintptr_t hi = (uintptr_t)gp;
     bool on_slot = hi - (uintptr_t)frame < hi - (limit - GO__MARGIN_BYTES);
-    if (go__unlikely(limit_word() != limit || limit == 0 || !on_slot || gp->stack.top != NULL || seg == NULL ||
+    if (go__unlikely(limit_word() != limit || limit == 0 || !on_slot || gp->stack.top != NULL || !mp->segs.hot_free ||
                      frame->r10 + frame->r11 + CROSS_SPARE > seg->hi - seg->limit)) {
         return enter_slowly(frame, gp);
     }
-    mp->segs.list = seg->link;
-    mp->segs.count--;
+    mp->segs.hot_free = false;
     return cross(&gp->stack, seg, frame, limit);
+}
+
+static void GO__NOINLINE leave_slowly(struct go__stack_state *state, struct go__seg_cache *cache, uintptr_t rbp)
+{
+    struct go__segment *seg;
+    bool last;
+    do { /* deeper ones were left without a return */
+        seg = state->top;
+        state->top = seg->link;
+        last = seg->frame == rbp;
+        set_limit_word(seg->below_limit);
+        segment_release(seg, cache);
+    } while (!last);
 }
 
 /* The call returned: we stand on the stack it came from, the segment's contents are dead. */
@@ -361,20 +397,13 @@ void go__grow_leave(uintptr_t rbp)
     struct go__stack_state *state = &mp->curg->stack;
     struct go__seg_cache *cache = &mp->segs;
     struct go__segment *seg = state->top;
-    while (go__unlikely(seg->frame != rbp)) { /* deeper ones, left without a return */
-        state->top = seg->link;
-        segment_release(seg, cache);
-        seg = state->top;
+    if (go__unlikely(seg->frame != rbp || seg != cache->hot)) {
+        leave_slowly(state, cache, rbp);
+        return;
     }
     state->top = seg->link;
     set_limit_word(seg->below_limit);
-    if (go__likely(seg->level == 0 && cache->count < GO__SEG_CACHE)) {
-        seg->link = cache->list;
-        cache->list = seg;
-        cache->count++;
-    } else {
-        segment_release(seg, cache);
-    }
+    cache->hot_free = true;
 }
 
 /* alloca or a VLA does not fit. Returns where the caller's stack pointer moves; the block begins GO__ALLOCA_SPARE above it.

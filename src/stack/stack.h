@@ -59,12 +59,16 @@ struct go__stack_state {
     uintptr_t slot_limit;    /* go__slot_limit of its slot once morestack has asked for it: constant for the slot */
 };
 
-/* In each m, zero at first: warm segments, of the first size last in first out. That thread only. */
+/* In each m, zero at first: warm segments. That thread only. `hot` stays in place while a call is on it, so that one crossing
+ * need not wait for the stores of the one before: it is free iff hot_free. A segment that comes back is hot's or joins the list;
+ * if hot was taken by a goroutine that went to another thread, the next slow crossing makes another segment hot. */
 struct go__seg_cache {
-    struct go__segment *list;
-    struct go__segment *big; /* one of a later size, or NULL */
-    uint32_t count;
-    uint32_t growths; /* crossings that no warm segment could serve; statistics, read by others relaxed-late */
+    struct go__segment *hot;
+    bool hot_free;
+    uint32_t count;           /* of list */
+    struct go__segment *list; /* of the first size, last in first out */
+    struct go__segment *big;  /* one of a later size, or NULL */
+    uint32_t growths;         /* crossings that no warm segment could serve; statistics */
 };
 
 struct go__stacks_config {
