@@ -13,7 +13,6 @@
 #include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/proc.h"
-#include "stack/overflow.h"
 
 #define STOP_TIMEOUT_NS  INT64_C(1000000000)
 #define FATAL_TIMEOUT_NS INT64_C(100000000) /* the thread that died may hold what the others need to stop */
@@ -270,17 +269,22 @@ static void dump_stopped(void *arg)
     }
 }
 
+/* The goroutine that the calling thread runs; NULL on a foreign thread and on the g0 side. */
+static struct go__g *current(void)
+{
+    struct go__m *mp = go__m();
+    return mp != NULL ? mp->curg : NULL;
+}
+
 void go_dump(int fd)
 {
     if (load_acq(&go__sched.active) == 0) { /* acq pairs with the store at start: what we look at exists */
         return;
     }
-    struct dump dump = {.fd = fd};
+    struct dump dump = {.fd = fd, .self = current()};
     struct go__backtrace own;
-    struct go__m *mp = go__m();
-    if (mp != NULL && mp->curg != NULL) {
+    if (dump.self != NULL) {
         go__backtrace_here(&own);
-        dump.self = mp->curg;
         dump.own = &own;
     }
     go__system_call(dump_stopped, &dump);
@@ -299,6 +303,6 @@ static void fatal_dump_native(void *arg)
 void go__fatal_dump(void)
 {
     if (load_acq(&go__sched.active) != 0) {
-        go__system_call(fatal_dump_native, go__overflow_current());
+        go__system_call(fatal_dump_native, current());
     }
 }
