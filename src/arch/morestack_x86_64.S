@@ -18,6 +18,9 @@
  * The linker (gold, lld) sends functions that call unchecked code to __morestack_non_split, always: it is on the way of every
  * such call and must be short when there is room.
  *
+ * For unwinders the frame that called us does not exist: our return address is given as the one of its caller. The prologue has
+ * no entry in the function's exception table (a C++ personality would call terminate), and backtraces read as without us.
+ *
  * Every symbol of libgcc's morestack objects is defined here or in src/stack/compat.c, or a linker would add those. */
 #include "arch/gobuf.h"
 
@@ -35,6 +38,7 @@
         .p2align 5
 __morestack_non_split:
         .cfi_startproc
+        .cfi_def_cfa_offset 16
         negq    %r10
         leaq    -ROOM(%rsp,%r10), %r10
         cmpq    %fs:GO__LIMIT_WORD, %r10
@@ -75,9 +79,10 @@ __morestack_non_split:
 __morestack:
         .cfi_startproc
         .cfi_personality 0x9b, DW.ref.go__morestack_personality
-        pushq   %rbp
         .cfi_def_cfa_offset 16
-        .cfi_offset rbp, -16
+        pushq   %rbp
+        .cfi_def_cfa_offset 24
+        .cfi_offset rbp, -24
         movq    %rsp, %rbp
         .cfi_def_cfa_register rbp
         pushq   %r10                            /* struct go__grow_frame knows this order */
@@ -117,7 +122,7 @@ __morestack:
         movq    %rbp, %rsp
         popq    %rbp
         .cfi_remember_state
-        .cfi_def_cfa rsp, 8
+        .cfi_def_cfa rsp, 16
         .cfi_restore rbp
         ret
 
@@ -127,7 +132,7 @@ __morestack:
         movq    %rbp, %rsp
         popq    %rbp
         .cfi_remember_state
-        .cfi_def_cfa rsp, 8
+        .cfi_def_cfa rsp, 16
         .cfi_restore rbp
         testq   %r11, %r11
         jnz     .Lstay_with_arguments
@@ -172,6 +177,7 @@ __morestack:
         .type   __morestack_large_model, @function
 __morestack_large_model:
         .cfi_startproc
+        .cfi_def_cfa_offset 16
         movq    %r10, %r11
         movl    %r10d, %r10d
         sarq    $32, %r11
@@ -223,6 +229,9 @@ __morestack_set_guard:
         ret
         .cfi_endproc
         .size   __morestack_set_guard, .-__morestack_set_guard
+
+        /* src/stack/compat.c comes along wherever this file goes. */
+        .reloc  __morestack, R_X86_64_NONE, __wrap_pthread_create
 
         .hidden DW.ref.go__morestack_personality
         .weak   DW.ref.go__morestack_personality
