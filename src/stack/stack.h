@@ -39,7 +39,7 @@
 
 /* What lies below a small stack's limit word, for code without the check. Of it a split function with a frame below 256 bytes
  * may take 264 before anything looks, the canary 8; the library's own call depth must fit in the rest. */
-#define GO__MARGIN_BYTES 768u
+#define GO__MARGIN_BYTES 896u
 #define GO__STACK_CANARY UINT64_C(0x5AFE57ACCA4A21E5)
 
 /* sysmon stores this into a thread's limit word: the next check in split code fails and morestack calls go__preempt_check.

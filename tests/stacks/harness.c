@@ -108,7 +108,9 @@ bool harness_resume(struct go__g *gp)
     over = false;
     go__switch(&mp->g0buf, &gp->buf);
     mp->curg = NULL;
-    CHECK(go__slot_check(gp));
+    if (!go__slot_check(gp)) {
+        go__overflow_canary(gp);
+    }
     if (!over) {
         return true;
     }
@@ -131,7 +133,17 @@ void harness_run(enum harness_slot slot, void (*fn)(void *arg), void *arg)
 void harness_park(void)
 {
     struct go__m *mp = go__m();
+    if (mp == NULL || mp->curg == NULL) {
+        return;
+    }
     go__switch(&mp->curg->buf, &mp->g0buf);
+}
+
+void harness_park_if(bool condition)
+{
+    if (condition) {
+        harness_park();
+    }
 }
 
 void harness_exit(void)

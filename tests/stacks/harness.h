@@ -36,7 +36,8 @@ bool harness_resume(struct go__g *gp); /* false: it is over and freed */
 void harness_run(enum harness_slot slot, void (*fn)(void *arg), void *arg);
 
 /* On a goroutine. */
-void harness_park(void);
+void harness_park(void);                 /* nothing on a thread's own stack */
+void harness_park_if(bool condition);
 void harness_exit(void);
 bool harness_on_slot(void);              /* the caller's frame lies in the slot, not in a segment */
 bool harness_on_small(void);              /* the goroutine has a small slot */
