@@ -65,7 +65,7 @@ GO_API void go_dump(int fd);
 
 /* go_trace_start: record scheduling events in memory until go_trace_stop writes them to path as Chrome trace-event JSON, which
  * ui.perfetto.dev and chrome://tracing open: a track per P, a slice per run of a goroutine, arrows from who woke or started it.
- * An event takes 48 bytes and about 20 ns; at 256 MiB recording ends and the file says how many events are missing.
+ * An event takes 48 bytes and about 40 ns; at 256 MiB recording ends and the file says how many events are missing.
  *   path   created or emptied now
  * Returns 0; -EBUSY if a trace is running; -ENOMEM; or why path cannot be written.
  * Caller: any goroutine or thread, also before go_run. */

@@ -42,7 +42,7 @@ static struct go__trace_chunk *new_chunk(void)
         }
     } while (!cas_rlx(&chunks_left, &left, left - 1));
     long memory = go__syscall6(SYS_mmap, 0, (long)sizeof(struct go__trace_chunk), PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0); /* one fault, not sixteen */
     return memory < 0 && memory > -4096 ? NULL : (struct go__trace_chunk *)memory;
 }
 
