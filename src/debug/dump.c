@@ -3,6 +3,7 @@
  * A goroutine that waits or is runnable stays on its parked stack while the world is stopped (no p, no scheduling), so its stack can
  * be walked. One that executes without a p (a hog, a blocking call) goes on running: it gets its headline only, except the caller
  * itself. */
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -54,9 +55,22 @@ static void out_address(struct go__out *out, struct go__symbols *symbols, uintpt
     go__out_text(out, "\n");
 }
 
-static void out_trace(struct go__out *out, struct go__symbols *symbols, const struct go__backtrace *trace)
+/* How a fatal error got here is not what the reader looks for: the trace begins with the caller of go__fatal. */
+static int skip_fatal(struct go__symbols *symbols, const struct go__backtrace *trace)
 {
     for (int i = 0; i < trace->count; i++) {
+        struct go__symbol found;
+        go__symbols_find(symbols, trace->pc[i] - 1, &found);
+        if (strcmp(found.name, "go__fatal") == 0) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+static void out_trace(struct go__out *out, struct go__symbols *symbols, const struct go__backtrace *trace)
+{
+    for (int i = skip_fatal(symbols, trace); i < trace->count; i++) {
         out_address(out, symbols, trace->pc[i], 1, "    ");
     }
     if (trace->cut) {
