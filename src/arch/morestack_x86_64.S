@@ -27,7 +27,7 @@
 #if defined(GO__LIMIT_WORD) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(GO__NO_SPLIT_STACK)
 
 #define ROOM         49152      /* GO__ROOM_BYTES */
-#define ALLOCA_SPARE 1024       /* GO__ALLOCA_SPARE */
+#define ALLOCA_SPARE 4096       /* GO__ALLOCA_SPARE */
 #define LEA_RBP_24   0x185d8d4c /* lea 0x18(%rbp), %r11 */
 #define SAVED_BYTES  72         /* nine registers below rbp */
 

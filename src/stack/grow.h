@@ -13,7 +13,7 @@
 #define GO__SEG_MINIMUM  131072u
 #define GO__SEG_LEVELS   16u
 #define GO__SEG_CACHE    16u
-#define GO__ALLOCA_SPARE 1024u /* kept between a moved stack pointer and the block below which it moved: outgoing arguments */
+#define GO__ALLOCA_SPARE 4096u /* kept between a moved stack pointer and the block below which it moved: outgoing arguments */
 
 struct go__segment {
     struct go__segment *link; /* free: list; in use: the segment it was entered from, NULL for the slot */

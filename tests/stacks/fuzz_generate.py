@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Writes a C program of random functions: frame sizes, arguments, returns, libc calls, VLAs, parks, recursion.
 
-usage: fuzz_generate.py SEED FUNCTIONS > fuzz.c
+usage: fuzz_generate.py SEED FUNCTIONS ARGUMENT_BYTES > fuzz.c
+
+ARGUMENT_BYTES bounds what one call passes on the stack. gcc needs -maccumulate-outgoing-args to count those bytes in the
+caller's frame; clang counts them unless the caller has a VLA.
 
 The program runs them on its own thread and on small, reserved and custom slots and compares the checksums.
 """
@@ -46,11 +49,14 @@ static void on_goroutine(void *arg) { *(uint64_t *)arg = start(SEED); }
 static void *on_thread(void *arg) { on_goroutine(arg); return NULL; }
 int main(void)
 {
-    harness_start(0, 0);
+    harness_start(0, (size_t)1 << 30);
     uint64_t want = 0;
     pthread_t thread;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, (size_t)1 << 30);
     budget = BUDGET;
-    pthread_create(&thread, NULL, on_thread, &want);
+    pthread_create(&thread, &attr, on_thread, &want);
     pthread_join(thread, NULL);
     for (int round = 0; round < 3; round++) {
         for (int slot = HARNESS_SMALL; slot <= HARNESS_CUSTOM; slot++) {
@@ -130,11 +136,23 @@ def function(rng, index, protos, out):
     out.append(f"    return {make(rng, ret, 'h')};\n}}")
 
 
+def arguments(rng, kinds, limit):
+    """Argument types that take at most `limit` bytes, counting as if all went on the stack."""
+    chosen = []
+    for _ in range(rng.choice([0, 1, 2, 4, 7, 9, 20])):
+        kind = rng.choice(kinds)
+        size = 8 * STRUCTS.get(kind, 2)
+        if size <= limit:
+            chosen.append(kind)
+            limit -= size
+    return chosen
+
+
 def main():
-    seed, count = int(sys.argv[1]), int(sys.argv[2])
+    seed, count, limit = (int(arg) for arg in sys.argv[1:4])
     rng = random.Random(seed)
     kinds = SCALARS + list(STRUCTS)
-    protos = [(rng.choice(kinds), [rng.choice(kinds) for _ in range(rng.choice([0, 1, 2, 4, 7, 9, 20]))]) for _ in range(count)]
+    protos = [(rng.choice(kinds), arguments(rng, kinds, limit)) for _ in range(count)]
     out = [HEAD]
     for i, (ret, args) in enumerate(protos):
         out.append(f"static {ret} f{i}(uint64_t *state{''.join(', ' + kind for kind in args)});")
