@@ -230,9 +230,6 @@ __morestack_set_guard:
         .cfi_endproc
         .size   __morestack_set_guard, .-__morestack_set_guard
 
-        /* src/stack/compat.c comes along wherever this file goes. */
-        .reloc  __morestack, R_X86_64_NONE, __wrap_pthread_create
-
         .hidden DW.ref.go__morestack_personality
         .weak   DW.ref.go__morestack_personality
         .section .data.rel.local.DW.ref.go__morestack_personality,"awG",@progbits,DW.ref.go__morestack_personality,comdat

@@ -1,12 +1,33 @@
-/* The rest of libgcc's split-stack interface. Nothing here does anything: the symbols exist so that no linker adds libgcc's own
- * __morestack to a program that has ours (gcc -fsplit-stack wraps pthread_create by itself, lld resolves symbol by symbol). */
+/* What the compiler's world expects beside __morestack: its exception personality, and the rest of libgcc's split-stack
+ * interface. The latter does nothing: the symbols exist so that no linker adds libgcc's own __morestack to a program that has
+ * ours (gcc and clang wrap pthread_create by themselves with -fsplit-stack, lld resolves symbol by symbol). They are in one file
+ * with the personality because __morestack refers to that: both come along or neither. */
 #include <pthread.h>
 
+#include "sched/rt.h"
 #include "stack/grow.h"
 
 #if GO__STACK_SPLIT
 
 #include "os/fatal.h"
+
+/* Unwinding passes a __morestack frame for good (phase 2): what runs next stands on the stack it was called from, so its limit
+ * must be in force. The segment itself still carries the unwinder; it is stale once a landing pad runs, and found so later. */
+uintptr_t _Unwind_GetGR(void *context, int reg) __attribute__((weak)); /* there whenever somebody unwinds */
+int go__morestack_personality(int version, int actions, uint64_t exception_class, void *exception, void *context);
+
+int go__morestack_personality(int version, int actions, uint64_t exception_class, void *exception, void *context)
+{
+    enum { CLEANUP_PHASE = 2, CONTINUE_UNWIND = 8, REG_RBP = 6 };
+    (void)version;
+    (void)exception_class;
+    (void)exception;
+    struct go__m *mp = go__m();
+    if ((actions & CLEANUP_PHASE) != 0 && mp != NULL && mp->curg != NULL && _Unwind_GetGR != NULL) {
+        *go__limit_address() = go__stack_true_limit(mp->curg, _Unwind_GetGR(context, REG_RBP));
+    }
+    return CONTINUE_UNWIND;
+}
 
 __thread void *__morestack_segments;
 __thread void *__morestack_current_segment;

@@ -430,22 +430,4 @@ uintptr_t go__grow_alloca(size_t bytes, uintptr_t sp)
     return seg->hi - need;
 }
 
-/* Unwinding passes a __morestack frame for good (phase 2): what runs next stands on the stack it was called from, so its limit
- * must be in force. The segment itself still carries the unwinder; it is stale once a landing pad runs, and found so later. */
-uintptr_t _Unwind_GetGR(void *context, int reg) __attribute__((weak));
-int go__morestack_personality(int version, int actions, uint64_t exception_class, void *exception, void *context);
-
-int go__morestack_personality(int version, int actions, uint64_t exception_class, void *exception, void *context)
-{
-    enum { CLEANUP_PHASE = 2, CONTINUE_UNWIND = 8, REG_RBP = 6 };
-    (void)version;
-    (void)exception_class;
-    (void)exception;
-    struct go__g *gp = running();
-    if ((actions & CLEANUP_PHASE) != 0 && gp != NULL && _Unwind_GetGR != NULL) {
-        set_limit_word(go__stack_true_limit(gp, _Unwind_GetGR(context, REG_RBP)));
-    }
-    return CONTINUE_UNWIND;
-}
-
 #endif

@@ -11,7 +11,7 @@
 
 #if GO__STACK_SPLIT
 
-int go__split_probe(void) __attribute__((weak)); /* absent where the compiler cannot split */
+int go__split_probe(void); /* probe.c */
 
 static bool bytes_are(const unsigned char *code, const char *pattern, size_t count)
 {
@@ -72,7 +72,7 @@ bool go__entry_is_split(void (*entry)(void *arg))
 
 bool go__link_is_split(void)
 {
-    return go__split_probe != NULL && is_rewritten_small((const unsigned char *)(uintptr_t)go__split_probe);
+    return is_rewritten_small((const unsigned char *)(uintptr_t)go__split_probe);
 }
 
 #else

@@ -1,0 +1,113 @@
+#!/bin/sh
+# The stack room alone, for one compiler and one linker: growth, exceptions, overflow reports, random functions.
+#
+# usage: run.sh SOURCE_DIR WORK_DIR gcc|clang gold|lld|bfd [FUZZ_SEEDS]
+#
+# Exit 77 (skipped) where the compiler or linker is missing. With bfd, which rewrites nothing, the probe must say so and the
+# same programs run on reserved slots.
+set -eu
+source=$1 work=$2 cc=$3 linker=$4 seeds=${5:-3}
+case $cc in
+gcc) cxx=g++ ;;
+clang) cxx=clang++ ;;
+*) cxx=$cc ;;
+esac
+command -v "$cc" > /dev/null || exit 77
+mkdir -p "$work"
+cd "$work"
+echo 'int main(void) { return 0; }' > try.c
+"$cc" -fsplit-stack -fuse-ld="$linker" try.c -o try 2> /dev/null || exit 77
+
+flags="-std=gnu11 -O2 -g -I$source/include -I$source/src -I$source/tests"
+split=-fsplit-stack
+[ "$cc" = gcc ] && split="-fsplit-stack -maccumulate-outgoing-args"
+objects=
+for file in stack/depot stack/slots stack/grow stack/prologue os/vm os/fatal os/futex arch/gobuf_init; do
+    object=$(basename $file).o
+    "$cc" $flags -DGO__GOROUTINE_STACK=1 -mgeneral-regs-only -c "$source/src/$file.c" -o "$object"
+    objects="$objects $object"
+done
+for file in stack/compat stack/overflow; do
+    object=$(basename $file).o
+    "$cc" $flags -c "$source/src/$file.c" -o "$object"
+    objects="$objects $object"
+done
+for file in switch morestack; do
+    "$cc" $flags -c "$source/src/arch/${file}_x86_64.S" -o $file.o
+    objects="$objects $file.o"
+done
+"$cc" $flags -fsplit-stack -c "$source/src/stack/probe.c" -o probe.o
+"$cc" $flags -DGO__GOROUTINE_STACK=1 -c "$source/tests/stacks/harness.c" -o harness.o
+rm -f libalone.a
+ar rcs libalone.a $objects probe.o harness.o
+
+fail() {
+    echo "FAILED: $cc $linker: $*"
+    exit 1
+}
+
+link() { # compiler, output, objects and flags
+    compiler=$1 output=$2
+    shift 2
+    "$compiler" -fuse-ld="$linker" -fsplit-stack -Wl,-z,now -o "$output" "$@" libalone.a -lpthread
+}
+
+if [ "$linker" = bfd ]; then
+    "$cc" $flags -w $split -c "$source/tests/stacks/link_probe.c" -o link_probe.o
+    link "$cc" link_probe link_probe.o
+    ./link_probe 0 || fail "the probe believes that bfd rewrote calls"
+    "$cc" $flags -w -DGROWTH_RESERVED -c "$source/tests/stacks/growth.c" -o growth.o
+    link "$cc" growth growth.o
+    timeout 100 ./growth > log 2>&1 || fail "growth on reserved slots: $(tail -1 log)"
+    echo "passed: $cc $linker"
+    exit 0
+fi
+
+"$cc" $flags -w $split -c "$source/tests/stacks/link_probe.c" -o link_probe.o
+link "$cc" link_probe link_probe.o
+./link_probe 1 || fail "the probe does not see that calls were rewritten"
+
+for optimise in -O0 -O1 -O2 -O3; do
+    "$cc" $flags -w $split $optimise -c "$source/tests/stacks/growth.c" -o growth.o
+    for how in "" -static -no-pie; do
+        link "$cc" growth growth.o $how
+        [ "$(nm growth | grep -c ' use_guard_page$')" = 0 ] || fail "libgcc's __morestack was linked too ($how)"
+        timeout 100 ./growth > log 2>&1 || fail "growth $optimise $how: $(tail -1 log)"
+    done
+done
+
+# clang's variadic definitions do not compile with the flag, and the headers of the C++ library may hold some.
+for how in "" -static; do
+    if "$cxx" -O2 -g -w "-I$source/tests" $split -c "$source/tests/stacks/growth_cxx.cc" -o growth_cxx.o 2> /dev/null; then
+        link "$cxx" growth_cxx growth_cxx.o $how
+        timeout 100 ./growth_cxx > log 2>&1 || fail "exceptions $how: $(tail -1 log)"
+    fi
+done
+
+expect() { # argument, part of the message
+    timeout 20 ./overflow "$1" > log 2>&1 && status=0 || status=$?
+    grep -q "$2" log || fail "overflow $1: status $status, said: $(cat log)"
+}
+"$cc" $flags -w -O1 $split -c "$source/tests/stacks/overflow.c" -o overflow.o
+link "$cc" overflow overflow.o
+expect small 'goroutine 7, started as .*GOCO_STACK_MAX'
+expect reserved 'GOCO_STACK_MAX'
+expect canary 'overran its small stack'
+expect fault-handled-before '^handled$'
+expect fault-handled-after '^handled$'
+"$cc" $flags -w -O1 -c "$source/tests/stacks/overflow.c" -o overflow.o
+link "$cc" overflow overflow.o
+expect reserved 'ran past the end of its stack of .*GOCO_STACK_RESERVE'
+expect custom 'go_attr.stack_size'
+
+arguments=320
+[ "$cc" = gcc ] && arguments=3000
+seed=1
+while [ "$seed" -le "$seeds" ]; do
+    python3 "$source/tests/stacks/fuzz_generate.py" "$seed" 40 "$arguments" > fuzz.c
+    "$cc" $flags -w $split -O$((seed % 3)) -c fuzz.c -o fuzz.o
+    link "$cc" fuzz fuzz.o
+    timeout 100 ./fuzz > log 2>&1 || fail "fuzz: $(tail -1 log)"
+    seed=$((seed + 1))
+done
+echo "passed: $cc $linker"
