@@ -15,7 +15,7 @@
 #define SMALL_SLAB_BYTES    ((size_t)2 << 20) /* one huge page, one populate call */
 #define RESERVED_SLAB_BYTES ((size_t)16 << 20)
 #define POPULATE_BYTES      ((size_t)64 << 10)
-#define EMPTY_KEPT          2u
+#define EMPTY_KEPT          8u
 
 struct go__slab {
     go__list all_link;       /* depot->slabs */
@@ -195,6 +195,19 @@ static void push_front(go__list *head, go__list *node)
     go__list_push_back(head->next, node); /* before the first */
 }
 
+/* Empty slabs stand last among the available ones. */
+static void shed_empty(struct go__depot *depot)
+{
+    while (depot->empty_count > EMPTY_KEPT + (depot->slab_count - depot->empty_count) / 4) {
+        struct go__slab *last = go__container_of(depot->available.prev, struct go__slab, available_link);
+        if (!slab_is_empty(last)) {
+            return; /* a fresh slab was pushed behind it */
+        }
+        depot->empty_count--;
+        slab_unmap(depot, last);
+    }
+}
+
 static void slab_give(struct go__depot *depot, struct go__slot_node *node)
 {
     struct go__slab *slab = slab_of(depot, node);
@@ -205,14 +218,11 @@ static void slab_give(struct go__depot *depot, struct go__slot_node *node)
         push_front(&depot->available, &slab->available_link);
     }
     if (slab_is_empty(slab)) {
-        if (depot->empty_count >= EMPTY_KEPT + (depot->slab_count - depot->empty_count) / 4) {
-            slab_unmap(depot, slab);
-            return;
-        }
         depot->empty_count++;
         slab->was_empty = false;
         go__list_remove(&slab->available_link);
         go__list_push_back(&depot->available, &slab->available_link);
+        shed_empty(depot);
     }
 }
 

@@ -1,0 +1,317 @@
+/* Slots without a run: recycling, enumeration, guards, what comes back to the system. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/vm.h"
+#include "sched/rt.h"
+#include "stack/depot.h"
+#include "stack/stack.h"
+
+static int start(void **state)
+{
+    (void)state;
+    struct go__stacks_config config = {.reserve = (size_t)256 << 10, .max = (size_t)64 << 20};
+    return go__stacks_init(&config);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    go__stacks_destroy();
+    return 0;
+}
+
+static const enum go__slot_kind kinds[] = {
+#if GO__STACK_SPLIT
+    GO__SLOT_SMALL,
+#endif
+    GO__SLOT_RESERVED,
+};
+
+static void test_fresh_slots_are_zero_but_for_link_and_kind(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < go__countof(kinds); k++) {
+        for (int turn = 0; turn < 3; turn++) {
+            struct go__g *list = NULL;
+            uint32_t got = go__slots_refill(kinds[k], &list, 100);
+            assert_int_equal(got, 100);
+            struct go__g zero;
+            memset(&zero, 0, sizeof zero);
+            zero.slot_kind = (uint8_t)kinds[k];
+            for (struct go__g *gp = list; gp != NULL; gp = gp->link) {
+                zero.link = gp->link;
+                assert_memory_equal(gp, &zero, sizeof zero);
+                assert_int_equal((uintptr_t)go__slot_hi(gp) % 16, 0);
+                assert_true(go__slot_check(gp));
+            }
+            for (struct go__g *gp = list; gp != NULL; gp = gp->link) {
+                memset((char *)gp + sizeof gp->link, 0xAB, sizeof *gp - sizeof gp->link); /* a used one */
+            }
+            go__slots_return(kinds[k], list, got);
+        }
+    }
+}
+
+static void test_slots_do_not_overlap_and_are_writable_to_the_last_byte(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < go__countof(kinds); k++) {
+        struct go__g *list = NULL;
+        uint32_t got = go__slots_refill(kinds[k], &list, 200);
+        assert_int_equal(got, 200);
+        size_t keep = kinds[k] == GO__SLOT_SMALL ? sizeof(uint64_t) : 0; /* the canary */
+        unsigned char mark = 0;
+        for (struct go__g *gp = list; gp != NULL; gp = gp->link) {
+            char *lo = go__slot_lo(gp);
+            size_t bytes = go__slot_bytes(gp);
+            memset(lo + keep, ++mark, 64);
+            memset(lo + bytes - 64, mark, 64);
+        }
+        mark = 0;
+        for (struct go__g *gp = list; gp != NULL; gp = gp->link) {
+            char *lo = go__slot_lo(gp);
+            mark++;
+            assert_true((unsigned char)lo[keep] == mark && (unsigned char)lo[go__slot_bytes(gp) - 1] == mark);
+            assert_true(go__slot_check(gp));
+        }
+        go__slots_return(kinds[k], list, got);
+    }
+}
+
+#if GO__STACK_SPLIT
+static void test_small_slots_hold_2048_bytes_and_cost_less_than_2400(void **state)
+{
+    (void)state;
+    struct go__g *list = NULL;
+    assert_int_equal(go__slots_refill(GO__SLOT_SMALL, &list, 20000), 20000);
+    assert_int_equal(go__slot_bytes(list), 2048);
+    struct go__stacks_stats stats;
+    go__stacks_stats(&stats);
+    assert_int_equal(stats.small, 20000);
+    assert_true(stats.mapped_bytes / 20000 < 2400);
+    go__slots_return(GO__SLOT_SMALL, list, 20000);
+    go__stacks_stats(&stats);
+    assert_int_equal(stats.small, 0);
+    assert_true(stats.mapped_bytes <= 10 * ((size_t)2 << 20)); /* most free slabs went back at once */
+}
+
+static void test_canary_tells_an_overrun(void **state)
+{
+    (void)state;
+    struct go__g *gp = NULL;
+    assert_int_equal(go__slots_refill(GO__SLOT_SMALL, &gp, 1), 1);
+    assert_true(go__slot_check(gp));
+    uint64_t *canary = go__slot_lo(gp);
+    *canary ^= 1;
+    assert_false(go__slot_check(gp));
+    *canary ^= 1;
+    go__slots_return(GO__SLOT_SMALL, gp, 1);
+}
+#endif
+
+static void test_the_last_slot_returned_comes_first(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < go__countof(kinds); k++) {
+        struct go__g *list = NULL;
+        assert_int_equal(go__slots_refill(kinds[k], &list, 2), 2);
+        struct go__g *first = list;
+        struct go__g *second = list->link;
+        go__slots_return(kinds[k], second, 1);
+        go__slots_return(kinds[k], first, 1);
+        list = NULL;
+        assert_int_equal(go__slots_refill(kinds[k], &list, 1), 1);
+        assert_ptr_equal(list, first);
+        go__slots_return(kinds[k], list, 1);
+    }
+}
+
+static void count_live(struct go__g *gp, void *arg)
+{
+    *(int *)arg += load_rlx(&gp->status) != GO__G_IDLE;
+}
+
+static void test_enumeration_finds_every_live_goroutine(void **state)
+{
+    (void)state;
+    int live = 0;
+    go__slots_each(count_live, &live);
+    assert_int_equal(live, 0);
+    struct go__g *lists[go__countof(kinds)] = {NULL};
+    for (size_t k = 0; k < go__countof(kinds); k++) {
+        assert_int_equal(go__slots_refill(kinds[k], &lists[k], 1500), 1500);
+        int i = 0;
+        for (struct go__g *gp = lists[k]; gp != NULL; gp = gp->link) {
+            store_rlx(&gp->status, i++ % 3 == 0 ? GO__G_WAITING : GO__G_IDLE);
+        }
+    }
+    struct go__g *custom = go__slot_custom_new(1);
+    store_rlx(&custom->status, GO__G_RUNNABLE);
+    go__slots_each(count_live, &live);
+    assert_int_equal(live, (int)go__countof(kinds) * 500 + 1);
+    for (size_t k = 0; k < go__countof(kinds); k++) {
+        go__slots_return(kinds[k], lists[k], 1500);
+    }
+    go__slot_custom_free(custom);
+    live = 0;
+    go__slots_each(count_live, &live);
+    assert_int_equal(live, 0);
+}
+
+static void test_custom_slots_have_at_least_what_was_asked(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 16384, 100000, (size_t)8 << 20};
+    for (size_t i = 0; i < go__countof(sizes); i++) {
+        struct go__g *gp = go__slot_custom_new(sizes[i]);
+        assert_non_null(gp);
+        assert_int_equal(gp->slot_kind, GO__SLOT_CUSTOM);
+        assert_true(go__slot_bytes(gp) >= sizes[i]);
+        memset(go__slot_lo(gp), 1, go__slot_bytes(gp));
+        go__slot_custom_free(gp);
+    }
+    assert_null(go__slot_custom_new(SIZE_MAX));
+    assert_null(go__slot_custom_new((size_t)1 << 62));
+}
+
+static void test_the_byte_below_a_stack_faults(void **state)
+{
+    (void)state;
+    for (int kind = GO__SLOT_RESERVED; kind <= GO__SLOT_CUSTOM; kind++) {
+        struct go__g *gp = NULL;
+        if (kind == GO__SLOT_CUSTOM) {
+            gp = go__slot_custom_new(50000);
+        } else {
+            assert_int_equal(go__slots_refill(GO__SLOT_RESERVED, &gp, 1), 1);
+        }
+        char *lo = go__slot_lo(gp);
+        for (int below = 1; below <= (int)GO__GUARD_BYTES; below += 4096) {
+            pid_t child = fork();
+            if (child == 0) {
+                signal(SIGSEGV, SIG_DFL); /* cmocka's handler would report it as a failure */
+                *(volatile char *)(lo - below) = 1;
+                _exit(0);
+            }
+            int status;
+            assert_int_equal(waitpid(child, &status, 0), child);
+            assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+        }
+        if (kind == GO__SLOT_CUSTOM) {
+            go__slot_custom_free(gp);
+        } else {
+            go__slots_return(GO__SLOT_RESERVED, gp, 1);
+        }
+    }
+}
+
+static size_t mapping_count(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    size_t lines = 0;
+    for (int c; (c = getc(maps)) != EOF;) {
+        lines += c == '\n';
+    }
+    fclose(maps);
+    return lines;
+}
+
+static void test_repeated_runs_leave_no_mapping_behind(void **state)
+{
+    (void)state;
+    size_t before = 0;
+    for (int run = 0; run < 5; run++) {
+        start(NULL);
+        for (size_t k = 0; k < go__countof(kinds); k++) {
+            struct go__g *list = NULL;
+            assert_int_equal(go__slots_refill(kinds[k], &list, 3000), 3000); /* not even returned */
+        }
+        assert_non_null(go__slot_custom_new(100000));
+        go__stacks_destroy();
+        if (run == 0) {
+            before = mapping_count();
+        }
+    }
+    assert_int_equal(mapping_count(), before);
+}
+
+static size_t resident(const void *lo, size_t bytes)
+{
+    unsigned char pages[64];
+    size_t n = bytes / go__vm_page();
+    assert_true(n <= sizeof pages);
+    assert_int_equal(mincore((void *)(uintptr_t)lo, bytes, pages), 0);
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        count += pages[i] & 1;
+    }
+    return count;
+}
+
+static void test_trimming_returns_the_pages_of_idle_stacks(void **state)
+{
+    (void)state;
+    struct go__g *list = NULL;
+    assert_int_equal(go__slots_refill(GO__SLOT_RESERVED, &list, 2), 2);
+    struct go__g *used = list->link;
+    struct go__g *kept = list;
+    size_t page = go__vm_page();
+    char *lo = go__slot_lo(used);
+    size_t whole = go__slot_bytes(used) / page * page; /* all but the page with the head */
+    memset(lo, 1, whole);
+    assert_int_equal(resident(lo, whole), whole / page);
+    go__slots_return(GO__SLOT_RESERVED, used, 1);
+    for (int second = 2; second <= 6; second++) {
+        go__stacks_trim(INT64_C(1000000000) * second);
+    }
+    assert_int_equal(resident(lo, whole), 0);
+    assert_int_equal(go__slots_refill(GO__SLOT_RESERVED, &used, 1), 1);
+    memset(go__slot_lo(used), 1, whole);
+    go__slots_return(GO__SLOT_RESERVED, used, 1);
+    go__slots_return(GO__SLOT_RESERVED, kept, 1);
+}
+
+static void test_many_guarded_stacks_share_few_mappings(void **state)
+{
+    (void)state;
+    struct go__g *list = NULL;
+    uint32_t got = go__slots_refill(GO__SLOT_RESERVED, &list, 2000);
+    assert_int_equal(got, 2000);
+    if (go__vm_guard_is_light()) {
+        assert_true(mapping_count() < 500);
+    }
+    go__slots_return(GO__SLOT_RESERVED, list, got);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+    const struct CMUnitTest tests[] = {
+        TEST(test_fresh_slots_are_zero_but_for_link_and_kind),
+        TEST(test_slots_do_not_overlap_and_are_writable_to_the_last_byte),
+#if GO__STACK_SPLIT
+        TEST(test_small_slots_hold_2048_bytes_and_cost_less_than_2400),
+        TEST(test_canary_tells_an_overrun),
+#endif
+        TEST(test_the_last_slot_returned_comes_first),
+        TEST(test_enumeration_finds_every_live_goroutine),
+        TEST(test_custom_slots_have_at_least_what_was_asked),
+        TEST(test_the_byte_below_a_stack_faults),
+        cmocka_unit_test(test_repeated_runs_leave_no_mapping_behind),
+        TEST(test_trimming_returns_the_pages_of_idle_stacks),
+        TEST(test_many_guarded_stacks_share_few_mappings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
