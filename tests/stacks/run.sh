@@ -76,6 +76,10 @@ for optimise in -O0 -O1 -O2 -O3; do
     done
 done
 
+"$cc" $flags -w $split -c "$source/tests/stacks/migrate.c" -o migrate.o
+link "$cc" migrate migrate.o
+timeout 100 ./migrate > log 2>&1 || fail "migration: $(tail -1 log)"
+
 # clang's variadic definitions do not compile with the flag, and the headers of the C++ library may hold some.
 for how in "" -static; do
     if "$cxx" -O2 -g -w "-I$source/tests" $split -c "$source/tests/stacks/growth_cxx.cc" -o growth_cxx.o 2> /dev/null; then
