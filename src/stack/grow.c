@@ -61,20 +61,6 @@ static size_t level_stack_bytes(uint32_t level)
     return levels[level].stack_bytes;
 }
 
-static struct go__segment *segment_new(uint32_t level)
-{
-    struct go__slot_node *node = NULL;
-    if (go__depot_take(&levels[level], &node, 1) == 0) {
-        return NULL;
-    }
-    struct go__segment *seg = (struct go__segment *)(void *)node;
-    seg->hi = (uintptr_t)seg;
-    seg->lo = seg->hi - level_stack_bytes(level);
-    seg->limit = seg->lo + GO__SEG_MARGIN;
-    seg->level = level;
-    return seg;
-}
-
 static void segment_give(struct go__segment *seg)
 {
     go__depot_give(&levels[seg->level], (struct go__slot_node *)(void *)seg, 1);
@@ -94,39 +80,6 @@ static void segment_release(struct go__segment *seg, struct go__seg_cache *cache
     } else {
         segment_give(seg);
     }
-}
-
-static struct go__segment *segment_acquire_first(struct go__seg_cache *cache)
-{
-    struct go__segment *seg = cache->hot;
-    if (cache->hot_free) {
-        cache->hot_free = false;
-        return seg;
-    }
-    seg = cache->list;
-    if (seg != NULL) {
-        cache->list = seg->link;
-        cache->count--;
-    } else {
-        cache->growths++;
-        seg = segment_new(0);
-    }
-    cache->hot = seg; /* the one that was belongs to whoever took it */
-    return seg;
-}
-
-static struct go__segment *segment_acquire(uint32_t level, struct go__seg_cache *cache)
-{
-    struct go__segment *seg = cache->big;
-    if (level == 0) {
-        return segment_acquire_first(cache);
-    }
-    if (seg == NULL || seg->level != level) {
-        cache->growths++;
-        return segment_new(level);
-    }
-    cache->big = NULL;
-    return seg;
 }
 
 void go__seg_cache_drain(struct go__seg_cache *cache)
@@ -196,6 +149,53 @@ uintptr_t go__stack_true_limit(const struct go__g *gp, uintptr_t sp)
 }
 
 #if GO__STACK_SPLIT
+
+static struct go__segment *segment_new(uint32_t level)
+{
+    struct go__slot_node *node = NULL;
+    if (go__depot_take(&levels[level], &node, 1) == 0) {
+        return NULL;
+    }
+    struct go__segment *seg = (struct go__segment *)(void *)node;
+    seg->hi = (uintptr_t)seg;
+    seg->lo = seg->hi - level_stack_bytes(level);
+    seg->limit = seg->lo + GO__SEG_MARGIN;
+    seg->level = level;
+    return seg;
+}
+
+static struct go__segment *segment_acquire_first(struct go__seg_cache *cache)
+{
+    struct go__segment *seg = cache->hot;
+    if (cache->hot_free) {
+        cache->hot_free = false;
+        return seg;
+    }
+    seg = cache->list;
+    if (seg != NULL) {
+        cache->list = seg->link;
+        cache->count--;
+    } else {
+        cache->growths++;
+        seg = segment_new(0);
+    }
+    cache->hot = seg; /* the one that was belongs to whoever took it */
+    return seg;
+}
+
+static struct go__segment *segment_acquire(uint32_t level, struct go__seg_cache *cache)
+{
+    struct go__segment *seg = cache->big;
+    if (level == 0) {
+        return segment_acquire_first(cache);
+    }
+    if (seg == NULL || seg->level != level) {
+        cache->growths++;
+        return segment_new(level);
+    }
+    cache->big = NULL;
+    return seg;
+}
 
 static uintptr_t limit_word(void)
 {
