@@ -56,11 +56,6 @@ void go__segments_stats(struct go__stacks_stats *stats)
     }
 }
 
-static size_t level_stack_bytes(uint32_t level)
-{
-    return levels[level].stack_bytes;
-}
-
 static void segment_give(struct go__segment *seg)
 {
     go__depot_give(&levels[seg->level], (struct go__slot_node *)(void *)seg, 1);
@@ -149,6 +144,11 @@ uintptr_t go__stack_true_limit(const struct go__g *gp, uintptr_t sp)
 }
 
 #if GO__STACK_SPLIT
+
+static size_t level_stack_bytes(uint32_t level)
+{
+    return levels[level].stack_bytes;
+}
 
 static struct go__segment *segment_new(uint32_t level)
 {

@@ -173,12 +173,21 @@ size_t harness_segments(void)
     return n;
 }
 
-void harness_poison(void)
+uintptr_t *harness_limit_word(void)
 {
-    uintptr_t *word = go__limit_address();
+    return go__limit_address();
+}
+
+void harness_poison_word(uintptr_t *word)
+{
     if (word != NULL) {
         *(volatile uintptr_t *)word = GO__LIMIT_POISON;
     }
+}
+
+void harness_poison(void)
+{
+    harness_poison_word(go__limit_address());
 }
 
 bool harness_limit_is_true(void)

@@ -42,7 +42,9 @@ void harness_exit(void);
 bool harness_on_slot(void);              /* the caller's frame lies in the slot, not in a segment */
 bool harness_on_small(void);              /* the goroutine has a small slot */
 size_t harness_segments(void);           /* in use by the calling goroutine */
+uintptr_t *harness_limit_word(void);     /* of the calling thread; NULL where there is none */
 void harness_poison(void);               /* what sysmon does to this thread */
+void harness_poison_word(uintptr_t *word);
 bool harness_limit_is_true(void);
 int harness_preempts(void);              /* calls of go__preempt_check so far */
 extern void (*harness_preempt_hook)(void);

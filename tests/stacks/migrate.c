@@ -1,5 +1,5 @@
 /* Goroutines that park on segments and go on, on whichever of several threads comes first: a segment is entered on one thread
- * and given back on another. */
+ * and given back on another, while a fifth thread poisons everybody's limit words at random moments. */
 #include <pthread.h>
 #include <string.h>
 
@@ -18,6 +18,9 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct go__g *queue[GOROUTINES];
 static int head, count, live; /* under lock */
+static uintptr_t *words[THREADS];
+static pthread_barrier_t all_there, poisoner_gone;
+static volatile int stop;
 
 static NOINLINE int park_deep(int depth)
 {
@@ -53,10 +56,24 @@ static void work(void *arg)
     }
 }
 
+static void *poisoner(void *arg)
+{
+    unsigned n = 1;
+    (void)arg;
+    while (!stop) {
+        n = n * 1664525u + 1013904223u;
+        harness_poison_word(words[(n >> 16) % THREADS]);
+        for (volatile unsigned i = 0; i < (n >> 20) % 2000; i = i + 1) {
+        }
+    }
+    return NULL;
+}
+
 static void *thread(void *arg)
 {
-    (void)arg;
     harness_thread_start();
+    words[(intptr_t)arg] = harness_limit_word();
+    pthread_barrier_wait(&all_there);
     for (;;) {
         pthread_mutex_lock(&lock);
         if (live == 0) {
@@ -83,6 +100,7 @@ static void *thread(void *arg)
         }
         pthread_mutex_unlock(&lock);
     }
+    pthread_barrier_wait(&poisoner_gone);
     harness_thread_stop();
     return NULL;
 }
@@ -95,13 +113,26 @@ int main(void)
     }
     count = live = GOROUTINES;
     pthread_t threads[THREADS];
+    pthread_t fifth;
+    pthread_barrier_init(&all_there, NULL, THREADS + 1);
+    pthread_barrier_init(&poisoner_gone, NULL, THREADS + 1);
     for (int i = 0; i < THREADS; i++) {
-        pthread_create(&threads[i], NULL, thread, NULL);
+        pthread_create(&threads[i], NULL, thread, (void *)(intptr_t)i);
     }
+    pthread_barrier_wait(&all_there);
+    pthread_create(&fifth, NULL, poisoner, NULL);
+    for (bool over = false; !over; sched_yield()) {
+        pthread_mutex_lock(&lock);
+        over = live == 0;
+        pthread_mutex_unlock(&lock);
+    }
+    stop = 1;
+    pthread_join(fifth, NULL);
+    pthread_barrier_wait(&poisoner_gone);
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
     harness_stop();
-    puts("all passed");
+    printf("all passed, %d preemptions\n", harness_preempts());
     return 0;
 }

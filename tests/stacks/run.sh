@@ -80,6 +80,10 @@ done
 link "$cc" migrate migrate.o
 timeout 100 ./migrate > log 2>&1 || fail "migration: $(tail -1 log)"
 
+"$cc" $flags -w $split -c "$source/tests/stacks/margin.c" -o margin.o
+link "$cc" margin margin.o
+timeout 100 ./margin > log 2>&1 || fail "margin: $(tail -1 log)"
+
 # clang's variadic definitions do not compile with the flag, and the headers of the C++ library may hold some.
 for how in "" -static; do
     if "$cxx" -O2 -g -w "-I$source/tests" $split -c "$source/tests/stacks/growth_cxx.cc" -o growth_cxx.o 2> /dev/null; then
