@@ -217,6 +217,37 @@ static void test_the_byte_below_a_stack_faults(void **state)
     }
 }
 
+#ifndef MCL_ONFAULT
+#define MCL_ONFAULT 4
+#endif
+
+static void test_guards_hold_in_locked_memory(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) {
+            _exit(77);
+        }
+        go__stacks_destroy();
+        start(NULL);
+        struct go__g *gp = NULL; /* light guards are refused here: page protection takes their place */
+        if (go__slots_refill(GO__SLOT_RESERVED, &gp, 3) != 3) {
+            _exit(1);
+        }
+        memset(go__slot_lo(gp), 1, go__slot_bytes(gp));
+        *(volatile char *)((char *)go__slot_lo(gp) - 1) = 1;
+        _exit(2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        skip();
+    }
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+}
+
 static size_t mapping_count(void)
 {
     FILE *maps = fopen("/proc/self/maps", "r");
@@ -309,6 +340,7 @@ int main(void)
         TEST(test_enumeration_finds_every_live_goroutine),
         TEST(test_custom_slots_have_at_least_what_was_asked),
         TEST(test_the_byte_below_a_stack_faults),
+        TEST(test_guards_hold_in_locked_memory),
         cmocka_unit_test(test_repeated_runs_leave_no_mapping_behind),
         TEST(test_trimming_returns_the_pages_of_idle_stacks),
         TEST(test_many_guarded_stacks_share_few_mappings),
