@@ -24,6 +24,7 @@ struct go__slab {
     uint32_t free_count;
     uint32_t cut;      /* slots ever handed out: a prefix of the slab */
     uint32_t low;      /* fewest free slots since the last trim: that many were of no use */
+    uint32_t cold;     /* free slots whose stacks were discarded: at the end of the list */
     bool was_empty;    /* at the last trim */
     char *populated;   /* small: first byte not touched ahead yet */
 };
@@ -149,6 +150,7 @@ static uint32_t slab_take(struct go__depot *depot, struct go__slab *slab, struct
         if (node != NULL) {
             slab->free = node->link;
             slab->free_count--;
+            slab->cold -= (uint32_t)node->cold;
         } else if (slab->cut < depot->slab_slots && slab_cut(depot, slab)) {
             node = slab_node(depot, slab, slab->cut - 1);
         } else {
@@ -246,7 +248,8 @@ static uint32_t slab_chill(struct go__depot *depot, struct go__slab *slab, uint3
     uint32_t position = 0;
     uint32_t warm = slab->free_count - slab->low;
     size_t page = go__vm_page();
-    for (struct go__slot_node *node = slab->free; node != NULL && calls < budget; node = node->link, position++) {
+    bool wanted = slab->low > slab->cold; /* else all that could be discarded was: do not touch a thousand heads for nothing */
+    for (struct go__slot_node *node = slab->free; wanted && node != NULL && calls < budget; node = node->link, position++) {
         if (position < warm || node->cold != 0) {
             continue;
         }
@@ -258,6 +261,7 @@ static uint32_t slab_chill(struct go__depot *depot, struct go__slab *slab, uint3
             calls++;
         }
         node->cold = 1;
+        slab->cold++;
     }
     slab->low = slab->free_count;
     return calls;

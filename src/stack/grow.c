@@ -253,15 +253,24 @@ static void link_segment(struct go__stack_state *state, struct go__segment *seg,
     set_limit_word(seg->limit);
 }
 
-static struct go__grow_result cross(struct go__stack_state *state, struct go__segment *seg, struct go__grow_frame *frame,
-                                    uintptr_t below)
+static uintptr_t copy_arguments(const struct go__grow_frame *frame, uintptr_t hi)
 {
-    /* Arguments may be aligned to 64 bytes: keep the low bits of their address. */
+    /* They may be aligned to 64 bytes: keep the low bits of their address. */
     uintptr_t from = (uintptr_t)frame->arguments;
-    uintptr_t sp = seg->hi - frame->r11 - 64;
+    uintptr_t sp = hi - frame->r11;
     sp -= (sp - from) & 63;
     for (uintptr_t i = 0; i < frame->r11; i += sizeof(uintptr_t)) {
-        *(uintptr_t *)(sp + i) = *(uintptr_t *)(from + i);
+        *(uintptr_t *)(sp + i) = *(const uintptr_t *)(from + i);
+    }
+    return sp;
+}
+
+GO__INLINE struct go__grow_result cross(struct go__stack_state *state, struct go__segment *seg, struct go__grow_frame *frame,
+                                    uintptr_t below)
+{
+    uintptr_t sp = seg->hi; /* a multiple of 64, as the record above it */
+    if (go__unlikely(frame->r11 != 0)) {
+        sp = copy_arguments(frame, sp);
     }
     link_segment(state, seg, (uintptr_t)&frame->rbp, below);
     return (struct go__grow_result){sp, GROW_CROSS};
@@ -364,12 +373,13 @@ struct go__grow_result go__grow_enter(struct go__grow_frame *frame)
     if (go__unlikely(gp == NULL)) {
         return enter_slowly(frame, NULL);
     }
-    /* The warm case: from a slot onto the thread's hot segment. slot_limit is 0 at a slot's first crossing. */
+    /* The warm case: from a slot onto the thread's hot segment. slot_limit is 0, and never what the
+     * word says, at a slot's first crossing. */
     struct go__segment *seg = mp->segs.hot;
     uintptr_t limit = gp->stack.slot_limit;
     uintptr_t hi = (uintptr_t)gp;
     bool on_slot = hi - (uintptr_t)frame < hi - (limit - GO__MARGIN_BYTES);
-    if (go__unlikely(limit_word() != limit || limit == 0 || !on_slot || gp->stack.top != NULL || !mp->segs.hot_free ||
+    if (go__unlikely(limit_word() != limit || !on_slot || gp->stack.top != NULL || !mp->segs.hot_free ||
                      frame->r10 + frame->r11 + CROSS_SPARE > seg->hi - seg->limit)) {
         return enter_slowly(frame, gp);
     }

@@ -13,7 +13,7 @@
 #define RESERVE_MINIMUM ((size_t)16 << 10)
 #define RESERVE_MAXIMUM ((size_t)1 << 30)
 #define TRIM_NS         INT64_C(1000000000)
-#define TRIM_CALLS      256u
+#define TRIM_CALLS      64u /* a depot is locked meanwhile */
 
 _Static_assert(offsetof(struct go__g, link) == offsetof(struct go__slot_node, link), "a free slot is a node");
 
