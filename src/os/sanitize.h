@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 
 #if GO__ASAN
+#include <pthread.h>
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -29,15 +30,22 @@
 #define GO__VALGRIND 0
 #endif
 
-/* The thread's own stack becomes a side of switches: at thread start. */
+/* The thread's own stack becomes a side of switches: at thread start, on that stack. */
 GO__INLINE void go__san_native(struct go__gobuf *buf)
 {
 #if GO__TSAN
     buf->tsan_fiber = __tsan_get_current_fiber();
 #elif GO__ASAN
+    extern int pthread_getattr_np(pthread_t thread, pthread_attr_t *attr);
+    pthread_attr_t attr;
+    void *lo = NULL;
     buf->asan_fake = NULL;
-    buf->asan_lo = NULL; /* learnt at the first switch away, see go__san_switch_finish */
     buf->asan_size = 0;
+    if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+        (void)pthread_attr_getstack(&attr, &lo, &buf->asan_size);
+        (void)pthread_attr_destroy(&attr);
+    }
+    buf->asan_lo = lo;
 #else
     (void)buf;
 #endif
@@ -91,7 +99,7 @@ GO__INLINE void go__san_switch_start(struct go__gobuf *from, const struct go__go
 #endif
 }
 
-/* `left`, if not NULL, is the side that was left and whose bounds are not known yet: a native stack. */
+/* `left`: the side that was left, or NULL; it takes the bounds that the tool knows if it had none. */
 GO__INLINE void go__san_switch_finish(struct go__gobuf *self, struct go__gobuf *left)
 {
 #if GO__ASAN

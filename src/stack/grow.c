@@ -79,6 +79,10 @@ static void segment_release(struct go__segment *seg, struct go__seg_cache *cache
 
 void go__seg_cache_drain(struct go__seg_cache *cache)
 {
+    if (level_count == 0) { /* the run is over: its segments are gone */
+        *cache = (struct go__seg_cache){0};
+        return;
+    }
     struct go__segment *seg;
     while ((seg = cache->list) != NULL) {
         cache->list = seg->link;
