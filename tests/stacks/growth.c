@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unwind.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -478,9 +479,17 @@ static void exits_on_a_segment(void *arg)
 static volatile int signals_seen;
 static volatile bool signal_on_goroutine;
 
+static NOINLINE int handler_depth(int n)
+{
+    volatile char frame[300];
+    frame[n] = 1;
+    return n == 0 ? 0 : handler_depth(n - 1) + frame[n];
+}
+
 static void on_signal(int signo)
 {
     (void)signo;
+    handler_depth(5); /* split code, on a stack that the limit word says nothing about */
     signals_seen++;
     signal_on_goroutine = signal_on_goroutine || harness_on_slot();
 }
@@ -488,7 +497,8 @@ static void on_signal(int signo)
 static void signals_run_elsewhere(void *arg)
 {
     (void)arg;
-    for (volatile int i = 0; i < 20000000 && signals_seen < 5; i = i + 1) {
+    int before = signals_seen;
+    for (volatile int i = 0; i < 500000000 && signals_seen < before + 5; i = i + 1) {
         if (i % 1000 == 0) {
             deep_but_bounded(30);
         }
@@ -530,6 +540,8 @@ int main(int argc, char **argv)
     action.sa_handler = on_signal;
     action.sa_flags = SA_ONSTACK;
     sigaction(SIGVTALRM, &action, NULL);
+    struct itimerval every_ms = {{0, 1000}, {0, 1000}};
+    setitimer(ITIMER_VIRTUAL, &every_ms, NULL); /* all along: handlers interrupt morestack too */
     for (int round = 0; round < 3; round++) {
         harness_start(SPLIT ? 0 : (size_t)8 << 20, 0);
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -546,7 +558,7 @@ int main(int argc, char **argv)
         }
         harness_stop();
     }
-    CHECK(!signal_on_goroutine);
+    CHECK(signals_seen > 0 && !signal_on_goroutine);
     puts("all passed");
     return 0;
 }

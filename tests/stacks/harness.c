@@ -154,9 +154,10 @@ void harness_exit(void)
 
 bool harness_on_slot(void)
 {
-    struct go__g *gp = go__m()->curg;
+    struct go__m *mp = go__m();
+    struct go__g *gp = mp != NULL ? mp->curg : NULL;
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    return here < (uintptr_t)gp && here >= (uintptr_t)go__slot_lo(gp);
+    return gp != NULL && here < (uintptr_t)gp && here >= (uintptr_t)go__slot_lo(gp);
 }
 
 bool harness_on_small(void)
