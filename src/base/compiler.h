@@ -36,7 +36,8 @@ __asm__(".pushsection .note.GNU-split-stack,\"\",@progbits\n\t.popsection\n\t"
 
 #define go__countof(a) (sizeof(a) / sizeof((a)[0]))
 
-#if defined(__SANITIZE_THREAD__)
+/* GO__TSAN_BUILD: the scheduler's files are not instrumented (they announce their edges themselves), yet share the layouts. */
+#if defined(__SANITIZE_THREAD__) || defined(GO__TSAN_BUILD)
 #define GO__TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)

@@ -46,6 +46,11 @@ GO__INLINE void go__g_list_push(struct go__g_list *list, struct go__g *gp)
     list->count++;
 }
 
+GO__INLINE struct go__g *go__g_list_next(const struct go__g *gp)
+{
+    return gp->link;
+}
+
 /* True when the caller's bound context is done: every "may park" call with a result then returns -ECANCELED at once. */
 GO__INLINE bool go__canceled(const struct go__g *gp)
 {
@@ -66,8 +71,8 @@ enum {
  * caller has several wakers, as select has). Returns the ticket, or 0 when there is exactly one possible waker. */
 GO__INLINE uint32_t go__wait_begin(struct go__g *gp, int64_t deadline, bool multi)
 {
-    if (go__likely(!multi && deadline == INT64_MAX && gp->bound == NULL)) {
-        return 0;
+    if (go__likely(!multi && deadline == INT64_MAX && gp->bound == NULL && gp->thread == NULL)) {
+        return 0; /* a foreign thread always has one: the end of the run cancels its wait */
     }
     uint32_t ticket = (load_rlx(&gp->claim) | GO__WAIT_STATES) + 1u; /* only gp opens tickets */
     if (ticket == 0) {
@@ -147,6 +152,9 @@ GO__INLINE void go__wait_end(struct go__g *gp, uint32_t ticket)
         store_rlx(&gp->claim, ticket | GO__WAIT_DONE);
     }
 }
+
+/* Ends the process for misuse: `goco: fatal error: <message>`, every goroutine, abort. Any stack. */
+void go__throw(const char *message) GO__NORETURN;
 
 /* Gives the p to the next goroutine and queues the caller last. */
 void go__yield(void);

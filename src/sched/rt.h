@@ -105,7 +105,8 @@ struct go__g {
     struct go__m *lockedm; /* the m it is tied to, else NULL; by the g itself on that m */
     uint32_t lock_count;   /* go_lock_thread nesting; the g only */
     uint32_t spare;
-    go_func entry; /* constant while alive; go__g_free clears it */
+    go_func start; /* what goroutine_main calls; constant while alive */
+    go_func entry; /* what the user started; shown in dumps; constant while alive */
     void *arg;
     uint64_t id;           /* never reused */
     uint64_t parent;       /* id of the creator, 0 for a foreign thread */
@@ -130,37 +131,44 @@ struct go__g_list { /* a batch, linked through g.link; whoever builds it owns it
     uint32_t count;
 };
 
-#define GO__RUNQ_SIZE 256u
+#ifndef GO__RUNQ_SIZE
+#define GO__RUNQ_SIZE 256u /* a power of two; stress builds use 4 to force overflow and wrap-around */
+#endif
+#define GO__MAX_PROCS 1024
+#define GO__FAIR_TURN 61u
 
 struct go__p {
     /* Owner m only (claimers and world-stoppers count as the owner once they have the p). */
     struct go__g *runnext; /* readied or spawned last; runs next, inheriting the time slice */
-    uint32_t tick;         /* +1 a scheduling decision; every 61st is a fair turn */
-    uint32_t ready_skip;   /* readies into an empty queue until the next one wakes a helper, see go__wake_for_runnext */
-    uint32_t ready_limit;  /* current length of that interval */
+    uint32_t tick;         /* +1 a scheduling decision; the 61st is a fair turn */
+    uint32_t ready_skip;   /* readies into runnext alone until the next one wakes a helper, see go__put_next */
     struct go__g *free_g[2]; /* free gs by slot kind, last in first out */
     uint32_t free_count[2];
     uint64_t id_next, id_end; /* goroutine ids reserved for this p */
     go__rng rng;
-    int64_t created, ended;   /* goroutines started and ended here; their sum over all ps is go_count */
-    uint64_t check_ticks;     /* CPU counter value from which the clock is worth reading for timers */
+    go__atomic(int64_t) created, ended; /* goroutines started and ended here; owner writes, go_count sums relaxed */
+    go_func split_entry;      /* the entry asked about last, and the answer of go__entry_is_split */
+    bool split_answer;
     struct go__timers *timers; /* src/time; its own lock; constant while the runtime runs */
     /* Statistics of go_get_stats: owner writes, anyone reads. */
-    go__atomic(uint64_t) switches, steals, handoffs, preemptions, wakeups, polls;
+    go__atomic(uint64_t) steals, handoffs, preemptions, wakeups, polls;
 
     /* Shared, read by sysmon and thieves; owner writes. */
     GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) sched_tick; /* +1 per slice (not for inherited ones); relaxed, late is fine */
-    go__atomic(uint32_t) switch_tick;  /* +1 a switch; relaxed; thieves judge by it whether runnext moves */
+    go__atomic(uint64_t) switches;     /* +1 a switch; relaxed; thieves and sysmon judge by it whether the p moves */
+    go__atomic(uint32_t) ready_limit;  /* length of the ready_skip interval; owner, thieves and sysmon; relaxed, a lost update is fine */
     go__atomic(uint32_t) preempt;      /* sysmon: this slice is over; owner clears at its next scheduling decision */
     go__atomic(uint32_t) has_runnext;  /* mirror of runnext != NULL for thieves and sysmon; relaxed hint */
     go__atomic(int64_t) timer_next;    /* earliest deadline in timers, INT64_MAX if none; written under the timers' lock */
     go__atomic(uint32_t) status;       /* enum go__p_status; under sched.lock */
     struct go__m *m;                   /* owner or NULL; under sched.lock */
     struct go__p *idle_link;           /* under sched.lock, in sched.idle_p */
+    struct go__m *stopped_from;        /* whoever had it when the world stopped; under sched.lock */
     uint32_t index;                    /* constant */
     /* sysmon only */
-    uint32_t seen_tick;
-    int64_t seen_since;
+    uint32_t seen_tick;      /* sched_tick at seen_since */
+    uint64_t seen_switches;  /* switches at moved_since */
+    int64_t seen_since, moved_since;
 
     /* Run queue ring. Producer: owner. Consumers: owner and thieves (runq.h). */
     GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) head; /* CAS by consumers */
@@ -171,7 +179,7 @@ struct go__p {
 enum go__p_status { GO__P_IDLE = 0, GO__P_RUNNING, GO__P_STOPPED, GO__P_GONE };
 
 /* mp->claim, see blocking.h. */
-enum go__claim_state { GO__CLAIM_NONE = 0, GO__CLAIM_ASKED, GO__CLAIM_TAKEN };
+enum go__claim_state { GO__CLAIM_NONE = 0, GO__CLAIM_ASKED, GO__CLAIM_TAKEN, GO__CLAIM_ORPHAN, GO__CLAIM_FORKED };
 
 struct go__m {
     /* Owner thread only, hot. */
@@ -184,14 +192,15 @@ struct go__m {
     void *after_arg;
     void **cxa;               /* this thread's C++ exception words, NULL without libstdc++ */
     struct go__gobuf g0buf;   /* the g0 side while a goroutine runs */
-    bool spinning;            /* counted in sched.nspinning */
+    struct go__g *locked_g;   /* go_lock_thread: this thread runs nothing else */
+    bool abandoned;           /* its goroutine met the end of the run: the thread ends */
+    bool spinning;            /* counted in sched.spinning; set by the waker before the note, else by the owner */
     bool blocked;             /* inside go_block_begin/end; by the running goroutine */
     uint32_t block_depth;
     struct go__seg_cache segs; /* warm segments for morestack */
-    struct go__g *pending_ready; /* see go__system_call */
 
     /* Constant after the thread started. */
-    uintptr_t *limit_address; /* poisoned by sysmon to preempt split code */
+    uintptr_t *limit_address; /* poisoned by sysmon to preempt split code; NULL where there is no limit word */
     int tid;
     pthread_t thread;
     bool main_thread; /* the thread that called go_run: not ours to join */
@@ -200,26 +209,27 @@ struct go__m {
     /* Under sched.lock. */
     struct go__m *all_link;
     struct go__m *idle_link;   /* in sched.idle_m */
-    struct go__p *next_p;      /* p handed over, read after note */
-    struct go__g *locked_g;    /* tied goroutine to run when next_p arrives */
-    bool lost_p;               /* runs a goroutine without a p (blocking call, rescued): counted in sched.nlost */
-    bool hog;                  /* sysmon: lost its p while burning CPU */
-    go__note note;
+    struct go__p *next_p;      /* p handed over; read by the owner after its note */
+    bool lost_p;               /* runs a goroutine without a p (blocking call, rescued): counted in sched.lost */
+    bool hog;                  /* lost its p while burning CPU: counted in sched.hogs */
+    bool gone;                 /* its thread is past its last use of anything; to be joined */
+    go__note note;             /* cleared by the owner before it can be found by a waker */
 
     /* sysmon only. */
-    int64_t seen_cpu;
+    int64_t seen_cpu, seen_cpu_at;
 };
 
 struct go__sched {
     go__futex_mutex lock;
     /* Read-only while the world runs; go_set_procs changes it with the world stopped. */
     int procs;
-    struct go__p **all_p; /* every p ever made in this run; index < all_p_count */
+    struct go__p **all_p; /* GO__MAX_PROCS entries; those below all_p_count exist until the run ends */
     int all_p_count;
     struct go__stacks_config stacks;
     size_t max_threads;
     int64_t stop_timeout;
     bool seeded;
+    bool valgrind; /* runs under Valgrind */
     uint64_t seed;
 
     /* Under lock. */
@@ -230,6 +240,9 @@ struct go__sched {
     uint32_t m_count;   /* threads of this run, sysmon not counted */
     uint32_t m_idle;
     uint32_t lost;      /* ms running a goroutine without a p */
+    uint32_t hogs;      /* of these, those that burn CPU */
+    bool thread_limit_told;
+    struct go__standin *standins; /* of this run */
     uint32_t foreign;   /* live pthreads that used goco in this run */
     bool main_waits;    /* the main goroutine called go_exit */
     uint32_t signal_subscriptions;
@@ -244,9 +257,11 @@ struct go__sched {
     go__atomic(int64_t) last_poll;     /* when the network was last looked at */
     go__atomic(int64_t) coarse_now;    /* a recent go__clock_now: for dumps */
     go__atomic(uint64_t) next_id;
+    go__atomic(int64_t) created_outside; /* goroutines started without a p (foreign threads) */
     go__atomic(uint32_t) active;       /* a runtime runs */
     go__atomic(uint32_t) sysmon_asleep; /* sysmon waits on its note without a timeout */
     go__note sysmon_note;
+    go__note main_note; /* the main function has returned */
     uint64_t run_number; /* distinguishes successive go_runs for stand-ins */
     /* Result of main. */
     int result;

@@ -1,0 +1,225 @@
+#include "sched/blocking.h"
+
+#include "go/run.h"
+#include "os/fatal.h"
+#include "sched/proc.h"
+#include "sched/switch.h"
+
+bool go__claim_p(struct go__p *pp)
+{
+    struct go__m *mp = pp->m;
+    if (mp == NULL || load_acq(&mp->claim) != GO__CLAIM_NONE) { /* acq: pairs with the owner's store of NONE */
+        return false;
+    }
+    store_rlx(&mp->claim, (uint32_t)GO__CLAIM_ASKED); /* rlx + heavy barrier: [claim-race] */
+    go__barrier_heavy();
+    if (load_acq(&mp->inside) != 0) { /* acq: pairs with go__leave: its p-local writes are visible */
+        store_rel(&mp->claim, (uint32_t)GO__CLAIM_NONE);
+        return false;
+    }
+    store_rel(&mp->claim, (uint32_t)GO__CLAIM_TAKEN);
+    pp->m = NULL;
+    mp->lost_p = true;
+    go__sched.lost++;
+    return true;
+}
+
+struct go__p *go__detach_p(struct go__m *mp)
+{
+    struct go__p *pp = mp->p;
+    store_rel(&mp->claim, (uint32_t)GO__CLAIM_TAKEN);
+    mp->p = NULL;
+    pp->m = NULL;
+    mp->lost_p = true;
+    go__sched.lost++;
+    return pp;
+}
+
+/* sched.lock held. */
+static void found_p(struct go__m *mp)
+{
+    if (mp->lost_p) {
+        mp->lost_p = false;
+        go__sched.lost--;
+    }
+    if (mp->hog) {
+        mp->hog = false;
+        go__sched.hogs--;
+    }
+}
+
+/* The thread's own p is gone: gets another one. sched.lock held, dropped on return. */
+static void wait_for_p(struct go__m *mp)
+{
+    struct go__g *gp = mp->curg;
+    struct go__p *pp = go__idle_p_pop();
+    found_p(mp);
+    if (pp == NULL) {
+        go__note_clear(&mp->note);
+        gp->tied = 1;
+        gp->lockedm = mp;
+        store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: published by the lock */
+        go__g_list_push(&go__sched.global, gp);
+        store_rlx(&go__sched.global_count, go__sched.global.count); /* rlx: hint */
+        go__futex_unlock(&go__sched.lock);
+        go__note_sleep(&mp->note);
+        go__note_clear(&mp->note); /* a goroutine locked to this thread sleeps on it next */
+        go__futex_lock(&go__sched.lock);
+        pp = mp->next_p;
+        mp->next_p = NULL;
+        if (pp == NULL) { /* the run is over */
+            go__futex_unlock(&go__sched.lock);
+            go__abandon(mp);
+        }
+        if (gp->lock_count == 0) {
+            gp->tied = 0;
+            gp->lockedm = NULL;
+        }
+        store_rlx(&gp->status, (uint32_t)GO__G_RUNNING); /* rlx: ours */
+    }
+    pp->m = mp;
+    mp->p = pp;
+    store_rlx(&mp->inside, 1u);
+    store_rel(&mp->claim, (uint32_t)GO__CLAIM_NONE); /* rel: inside first, so that the next claimer sees it */
+    go__futex_unlock(&go__sched.lock);
+}
+
+GO__NOINLINE void go__enter_slow(struct go__m *mp)
+{
+    for (;;) {
+        /* acq: pairs with the stores in go__claim_p and at the end of the run. */
+        uint32_t claim = load_acq(&mp->claim);
+        if (claim == GO__CLAIM_NONE) {
+            return;
+        }
+        if (claim == GO__CLAIM_FORKED) {
+            go__fatal("goco call in a forked child: it may only exec or _exit (use posix_spawn)");
+        }
+        if (claim == GO__CLAIM_ORPHAN) {
+            go__abandon(mp);
+        }
+        store_rel(&mp->inside, 0u);
+        go__futex_lock(&go__sched.lock); /* a claimer holds it while it asks */
+        claim = load_rlx(&mp->claim);    /* rlx: the lock orders it */
+        if (claim == GO__CLAIM_TAKEN) {
+            mp->p = NULL;
+            if (load_rlx(&go__sched.stopping) != 0) {
+                go__futex_unlock(&go__sched.lock);
+                go__abandon(mp);
+            }
+            wait_for_p(mp);
+            return;
+        }
+        go__futex_unlock(&go__sched.lock);
+        store_rlx(&mp->inside, 1u); /* rlx + light barrier: [claim-race] */
+        go__barrier_light();
+    }
+}
+
+void go__abandon(struct go__m *mp)
+{
+    struct go__g *gp = mp->curg;
+    mp->abandoned = true;
+    mp->curg = NULL;
+    mp->after = NULL;
+    go__san_switch_start(&gp->buf, &mp->g0buf, true);
+    go__switch(&gp->buf, &mp->g0buf);
+    __builtin_unreachable();
+}
+
+/* Split code's check failed because sysmon poisoned the limit word: others wait for this p. It goes to another thread, and the
+ * goroutine waits for one on its own, so that what it keeps per thread stays true. */
+void go__preempt_check(void)
+{
+    struct go__m *mp = go__enter();
+    struct go__p *pp = mp->p;
+    if (load_rlx(&pp->preempt) == 0) { /* rlx: a late or stale poison */
+        go__leave(mp);
+        return;
+    }
+    store_rlx(&pp->preempt, 0u);
+    store_rlx(&pp->preemptions, load_rlx(&pp->preemptions) + 1);
+    go__futex_lock(&go__sched.lock);
+    (void)go__detach_p(mp);
+    go__futex_unlock(&go__sched.lock);
+    store_rel(&mp->inside, 0u);
+    go__handoff(pp);
+    mp = go__enter();
+    go__leave(mp);
+}
+
+void go_block_begin(void)
+{
+    struct go__m *mp = go__m();
+    if (mp == NULL || mp->block_depth++ > 0) {
+        return; /* a foreign thread blocks nobody */
+    }
+    mp = go__enter();
+    mp->blocked = true;
+    go__futex_lock(&go__sched.lock);
+    struct go__p *pp = go__detach_p(mp);
+    go__futex_unlock(&go__sched.lock);
+    store_rlx(&pp->handoffs, load_rlx(&pp->handoffs) + 1);
+    store_rel(&mp->inside, 0u);
+    go__handoff(pp);
+}
+
+void go_block_end(void)
+{
+    struct go__m *mp = go__m();
+    if (mp == NULL) {
+        return;
+    }
+    if (mp->block_depth == 0) {
+        go__throw("go_block_end without go_block_begin");
+    }
+    if (--mp->block_depth > 0) {
+        return;
+    }
+    mp->blocked = false;
+    mp = go__enter();
+    go__leave(mp);
+}
+
+void go__blocking_call(void (*fn)(void *arg), void *arg)
+{
+    go_block_begin();
+    go__system_call(fn, arg);
+    go_block_end();
+}
+
+void go_lock_thread(void)
+{
+    struct go__m *mp = go__m();
+    if (mp == NULL) {
+        return; /* a foreign thread is nothing but itself */
+    }
+    mp = go__enter();
+    struct go__g *gp = mp->curg;
+    if (gp->lock_count++ == 0) {
+        gp->tied = 1;
+        gp->lockedm = mp;
+        go__note_clear(&mp->note); /* wait_for_locked sleeps on it */
+        mp->locked_g = gp;
+    }
+    go__leave(mp);
+}
+
+void go_unlock_thread(void)
+{
+    struct go__m *mp = go__m();
+    if (mp == NULL) {
+        return;
+    }
+    mp = go__enter();
+    struct go__g *gp = mp->curg;
+    if (gp->lock_count == 0) {
+        go__throw("go_unlock_thread without go_lock_thread");
+    }
+    if (--gp->lock_count == 0) {
+        gp->tied = 0;
+        gp->lockedm = NULL;
+        mp->locked_g = NULL;
+    }
+    go__leave(mp);
+}

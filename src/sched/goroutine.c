@@ -1,0 +1,455 @@
+/* Goroutines begin and end: spawn, ids, free gs, exit. */
+#include "sched/goroutine.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+#include "go/run.h"
+#include "sched/alloc.h"
+#include "sched/hooks.h"
+#include "sched/proc.h"
+#include "sched/run.h"
+#include "sched/switch.h"
+#include "stack/overflow.h"
+
+#define FREE_KEPT 512u   /* free gs of a kind a p keeps; half goes back beyond */
+#define REFILL 32u
+#define IDS_AT_ONCE 64u
+#define COPY_SMALL 512u  /* larger copies would fill a small stack */
+#define COPY_ROOM (64u * 1024)
+
+const char *const go__reason_text[GO__REASON_COUNT] = {
+    [GO__REASON_NONE] = "none",
+    [GO__REASON_CHAN_SEND] = "chan send",
+    [GO__REASON_CHAN_RECEIVE] = "chan receive",
+    [GO__REASON_CHAN_SEND_NIL] = "chan send (nil chan)",
+    [GO__REASON_CHAN_RECEIVE_NIL] = "chan receive (nil chan)",
+    [GO__REASON_SELECT] = "select",
+    [GO__REASON_SELECT_EMPTY] = "select (no cases)",
+    [GO__REASON_SLEEP] = "sleep",
+    [GO__REASON_MUTEX_LOCK] = "mutex lock",
+    [GO__REASON_RWMUTEX_LOCK] = "rwmutex lock",
+    [GO__REASON_RWMUTEX_RLOCK] = "rwmutex rlock",
+    [GO__REASON_COND_WAIT] = "cond wait",
+    [GO__REASON_WAITGROUP_WAIT] = "waitgroup wait",
+    [GO__REASON_SEMAPHORE_ACQUIRE] = "semaphore acquire",
+    [GO__REASON_ONCE] = "once",
+    [GO__REASON_GROUP_WAIT] = "group wait",
+    [GO__REASON_IO_READ] = "io read",
+    [GO__REASON_IO_WRITE] = "io write",
+    [GO__REASON_IO_POLL] = "io poll",
+    [GO__REASON_IO_CONNECT] = "io connect",
+    [GO__REASON_IO_ACCEPT] = "io accept",
+    [GO__REASON_PROCESS_WAIT] = "process wait",
+    [GO__REASON_BLOCKING_CALL] = "blocking call",
+    [GO__REASON_EXIT_MAIN] = "main exited",
+};
+
+/* --- the first frame and the last --- */
+
+static GO__NORETURN void goroutine_main(void *arg)
+{
+    struct go__g *gp = arg;
+    struct go__m *mp = go__m();
+    go__san_switch_finish(&gp->buf, mp->after == NULL || mp->after_g->thread != NULL ? &mp->g0buf : NULL);
+    go__edge_acquire(gp);
+    go__landed(mp);
+    go__leave(go__m());
+    gp->start(gp->arg);
+    go__goroutine_exit();
+}
+
+/* Runs after gp has left its stack for good. Inside; the p is the current m's. */
+static bool bury(struct go__g *gp, void *arg)
+{
+    struct go__m *mp = go__m();
+    struct go__p *pp = mp->p;
+    (void)arg;
+    go__san_stack_gone(&gp->buf);
+    go__edge_release(gp); /* whoever gets the slot next comes after everything that ran on it */
+    if (go__unlikely(gp->stack.top != NULL)) {
+        go__stack_release(&gp->stack, &mp->segs);
+    }
+    store_rlx(&gp->status, (uint32_t)GO__G_IDLE); /* rlx: ours */
+    store_rlx(&pp->ended, load_rlx(&pp->ended) + 1);
+    uint8_t kind = gp->slot_kind;
+    if (go__unlikely(kind == GO__SLOT_CUSTOM)) {
+        go__slot_custom_free(gp);
+        return true;
+    }
+    gp->link = pp->free_g[kind];
+    pp->free_g[kind] = gp;
+    if (go__unlikely(++pp->free_count[kind] > FREE_KEPT)) {
+        struct go__g *keep = gp;
+        for (uint32_t i = 0; i < FREE_KEPT / 2 - 1; i++) {
+            keep = keep->link;
+        }
+        struct go__g *rest = keep->link;
+        keep->link = NULL;
+        go__slots_return((enum go__slot_kind)kind, rest, pp->free_count[kind] - FREE_KEPT / 2);
+        pp->free_count[kind] = FREE_KEPT / 2;
+    }
+    return true;
+}
+
+/* What user-visible state a goroutine leaves behind. */
+static GO__NOINLINE void drop_belongings(struct go__g *gp)
+{
+    if (gp->locals != NULL) {
+        go__locals_drop(gp);
+    }
+    if (gp->bound != NULL) {
+        go__bound_drop(gp);
+    }
+    if (gp->name != NULL) {
+        go__free(gp->name);
+        gp->name = NULL;
+    }
+    while (gp->lock_count > 0) {
+        go_unlock_thread();
+    }
+    struct go__m *mp = go__m();
+    if (mp->block_depth > 0) {
+        mp->block_depth = 1;
+        go_block_end();
+    }
+}
+
+void go__goroutine_exit(void)
+{
+    struct go__m *mp = go__m();
+    struct go__g *gp = mp->curg;
+    if (gp->locals != NULL || gp->bound != NULL || gp->name != NULL || gp->lock_count > 0 || mp->block_depth > 0) {
+        drop_belongings(gp);
+    }
+    mp = go__enter();
+    if (go__unlikely(!go__slot_check(gp))) {
+        go__overflow_canary(gp);
+    }
+    go__trace_switch(GO__TRACE_EXIT, gp, mp->p);
+    store_rlx(&gp->status, (uint32_t)GO__G_DEAD); /* rlx: ours */
+    go__leave_stack(mp, gp, bury, NULL);
+    __builtin_unreachable();
+}
+
+static bool stay(struct go__g *gp, void *arg)
+{
+    (void)gp;
+    (void)arg;
+    return true;
+}
+
+void go_exit(void)
+{
+    struct go__m *mp = go__m();
+    if (mp == NULL) {
+        go__throw("go_exit outside a goroutine");
+    }
+    if (mp->curg->id == 1) {
+        for (;;) { /* the run goes on without main, until nobody can run */
+            (void)go__park(stay, NULL, GO__REASON_EXIT_MAIN);
+        }
+    }
+    go__goroutine_exit();
+}
+
+/* --- spawn --- */
+
+struct spawn {
+    go_func start;       /* what runs first */
+    go_func entry;       /* what the user gave: chooses the stack, shown in dumps */
+    const void *arg;
+    size_t copy;         /* 0: pass arg itself */
+    size_t stack;        /* bytes wanted; 0: by entry */
+    void *pc;
+    struct go__g *parent; /* NULL: a thread */
+};
+
+static enum go__slot_kind choose_kind(const struct spawn *sp, struct go__p *pp)
+{
+    if (go__unlikely(sp->stack != 0 || sp->copy > COPY_SMALL)) {
+        size_t need = sp->stack + (sp->copy > COPY_SMALL ? sp->copy + COPY_ROOM : 0);
+        return need <= go__stacks_reserve() ? GO__SLOT_RESERVED : GO__SLOT_CUSTOM;
+    }
+    if (pp == NULL) {
+        return go__entry_is_split(sp->entry) ? GO__SLOT_SMALL : GO__SLOT_RESERVED;
+    }
+    if (pp->split_entry != sp->entry) {
+        pp->split_answer = go__entry_is_split(sp->entry);
+        pp->split_entry = sp->entry;
+    }
+    return pp->split_answer ? GO__SLOT_SMALL : GO__SLOT_RESERVED;
+}
+
+/* A free g; pp NULL: straight from the depot. */
+static struct go__g *g_take(struct go__p *pp, enum go__slot_kind kind, size_t custom_bytes)
+{
+    if (go__unlikely(kind == GO__SLOT_CUSTOM)) {
+        return go__slot_custom_new(custom_bytes);
+    }
+    if (go__unlikely(pp == NULL)) {
+        struct go__g *one = NULL;
+        return go__slots_refill(kind, &one, 1) == 1 ? one : NULL;
+    }
+    struct go__g *gp = pp->free_g[kind];
+    if (go__unlikely(gp == NULL)) {
+        pp->free_count[kind] = go__slots_refill(kind, &pp->free_g[kind], kind == GO__SLOT_SMALL ? REFILL : REFILL / 8);
+        gp = pp->free_g[kind];
+        if (gp == NULL) {
+            return NULL;
+        }
+    }
+    pp->free_g[kind] = gp->link;
+    pp->free_count[kind]--;
+    return gp;
+}
+
+static uint64_t next_id(struct go__p *pp)
+{
+    if (pp == NULL) {
+        return add_rlx(&go__sched.next_id, 1u); /* rlx: unique is enough */
+    }
+    if (go__unlikely(pp->id_next == pp->id_end)) {
+        pp->id_next = add_rlx(&go__sched.next_id, IDS_AT_ONCE);
+        pp->id_end = pp->id_next + IDS_AT_ONCE;
+    }
+    return pp->id_next++;
+}
+
+static void g_prepare(struct go__g *gp, const struct spawn *sp, uint64_t id)
+{
+    char *hi = go__slot_hi(gp);
+    void *arg = (void *)(uintptr_t)sp->arg;
+    if (sp->copy != 0) {
+        hi -= (sp->copy + 15) & ~(size_t)15;
+        go__copy(hi, sp->arg, sp->copy);
+        arg = hi;
+    }
+    gp->start = sp->start;
+    gp->entry = sp->entry;
+    gp->arg = arg;
+    gp->id = id;
+    gp->parent = sp->parent != NULL ? sp->parent->id : 0;
+    gp->created_at = sp->pc;
+    gp->reason = GO__REASON_NONE;
+    gp->cxa[0] = gp->cxa[1] = NULL;
+    go__gobuf_init(&gp->buf, hi, go__slot_limit(gp), goroutine_main, gp);
+    go__san_stack_new(&gp->buf, go__slot_lo(gp), go__slot_hi(gp));
+    if (go__unlikely(go__sched.valgrind) && gp->valgrind_id == 0) {
+        gp->valgrind_id = go__valgrind_stack_new(go__slot_lo(gp), go__slot_hi(gp)) + 1;
+    }
+    go__edge_release(gp);
+    store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: published by the queue */
+}
+
+static size_t custom_bytes(const struct spawn *sp)
+{
+    return sp->stack + (sp->copy > COPY_SMALL ? sp->copy + COPY_ROOM : 0);
+}
+
+static struct go__g *spawn_on(struct go__p *pp, const struct spawn *sp)
+{
+    struct go__g *gp = g_take(pp, choose_kind(sp, pp), custom_bytes(sp));
+    if (gp != NULL) {
+        g_prepare(gp, sp, next_id(pp));
+        if (pp != NULL) {
+            store_rlx(&pp->created, load_rlx(&pp->created) + 1);
+        } else {
+            (void)add_rlx(&go__sched.created_outside, 1);
+        }
+        go__trace_switch(GO__TRACE_SPAWN, gp, pp);
+    }
+    return gp;
+}
+
+static void set_attributes(struct go__g *gp, const go_attr *attr)
+{
+    if (attr->id != NULL) {
+        *attr->id = gp->id;
+    }
+    if (attr->name != NULL) {
+        size_t length = go__string_length(attr->name) + 1;
+        gp->name = go__alloc(length);
+        if (gp->name != NULL) { /* a nameless goroutine is better than none */
+            go__copy(gp->name, attr->name, length);
+        }
+    }
+}
+
+/* From a foreign thread. */
+static GO__NOINLINE int spawn_outside(const struct spawn *sp, const go_attr *attr)
+{
+    if (load_acq(&go__sched.active) == 0) { /* acq pairs with the store at start */
+        return -ESRCH;
+    }
+    (void)go__self(); /* counted: this thread may do it again */
+    struct go__g *gp = spawn_on(NULL, sp);
+    if (gp == NULL) {
+        return -ENOMEM;
+    }
+    if (attr != NULL) {
+        set_attributes(gp, attr);
+    }
+    struct go__g_list one = {0};
+    go__g_list_push(&one, gp);
+    go__global_put(&one);
+    return 0;
+}
+
+static int spawn(struct spawn *sp, const go_attr *attr)
+{
+    struct go__m *mp = go__m();
+    if (go__unlikely(mp == NULL)) {
+        return spawn_outside(sp, attr);
+    }
+    mp = go__enter();
+    sp->parent = mp->curg;
+    struct go__g *gp = spawn_on(mp->p, sp);
+    if (go__unlikely(gp == NULL)) {
+        go__leave(mp);
+        return -ENOMEM;
+    }
+    if (go__unlikely(attr != NULL)) {
+        set_attributes(gp, attr);
+    }
+    if (go__unlikely(mp->curg->bound != NULL)) {
+        go__bound_inherit(gp, mp->curg);
+    }
+    go__put_next(mp->p, gp);
+    go__leave(mp);
+    return 0;
+}
+
+static GO__NOINLINE GO__NORETURN void spawn_failed(int error)
+{
+    go__throw(error == -ESRCH ? "go() while no runtime runs" : "out of memory for a goroutine");
+}
+
+static void spawn_init(struct spawn *sp, go_func fn, const void *arg, size_t copy, void *pc)
+{
+    sp->start = fn;
+    sp->entry = fn;
+    sp->arg = arg;
+    sp->copy = copy;
+    sp->stack = 0;
+    sp->pc = pc;
+    sp->parent = NULL;
+}
+
+void(go)(go_func fn, void *arg)
+{
+    struct spawn sp;
+    spawn_init(&sp, fn, arg, 0, __builtin_return_address(0));
+    int error = spawn(&sp, NULL);
+    if (go__unlikely(error != 0)) {
+        spawn_failed(error);
+    }
+}
+
+void go_copy(go_func fn, const void *arg, size_t size)
+{
+    struct spawn sp;
+    spawn_init(&sp, fn, arg, size, __builtin_return_address(0));
+    int error = spawn(&sp, NULL);
+    if (go__unlikely(error != 0)) {
+        spawn_failed(error);
+    }
+}
+
+int go_spawn(const go_attr *attr, go_func fn, void *arg)
+{
+    struct spawn sp;
+    spawn_init(&sp, fn, arg, attr != NULL ? attr->arg_size : 0, __builtin_return_address(0));
+    if (fn == NULL) {
+        return -EINVAL;
+    }
+    if (attr != NULL) {
+        if (attr->stack_size > SIZE_MAX / 4 || attr->arg_size > SIZE_MAX / 4) {
+            return -ENOMEM;
+        }
+        sp.stack = attr->stack_size;
+    }
+    return spawn(&sp, attr);
+}
+
+int go__spawn_wrapped(go_func wrapper, go_func fn, const void *arg, size_t size)
+{
+    struct spawn sp;
+    spawn_init(&sp, fn, arg, size, __builtin_return_address(0));
+    sp.start = wrapper;
+    return spawn(&sp, NULL);
+}
+
+int go__spawn_from_system(go_func fn, void *arg)
+{
+    struct go__p *pp = go__m()->p;
+    struct spawn sp;
+    spawn_init(&sp, fn, arg, 0, NULL);
+    struct go__g *gp = spawn_on(pp, &sp);
+    if (gp == NULL) {
+        return -ENOMEM;
+    }
+    go__put_last(pp, gp);
+    return 0;
+}
+
+struct go__g *go__spawn_main(go_func fn, void *arg)
+{
+    struct spawn sp;
+    spawn_init(&sp, fn, arg, 0, NULL);
+    sp.stack = 1; /* on a reserved stack: main programs call libc */
+    return spawn_on(NULL, &sp);
+}
+
+void go__free_gs_return(struct go__p *pp)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        if (pp->free_g[kind] != NULL) {
+            go__slots_return((enum go__slot_kind)kind, pp->free_g[kind], pp->free_count[kind]);
+            pp->free_g[kind] = NULL;
+            pp->free_count[kind] = 0;
+        }
+    }
+}
+
+/* --- what a goroutine can ask about itself --- */
+
+uint64_t go_id(void)
+{
+    struct go__m *mp = go__m();
+    return mp != NULL && mp->curg != NULL ? mp->curg->id : 0;
+}
+
+size_t go_count(void)
+{
+    if (load_acq(&go__sched.active) == 0) { /* acq pairs with the store at start */
+        return 0;
+    }
+    int64_t count = load_rlx(&go__sched.created_outside); /* rlx throughout: a snapshot of running counters */
+    for (int i = 0; i < go__sched.all_p_count; i++) {
+        struct go__p *pp = go__sched.all_p[i];
+        count += load_rlx(&pp->created) - load_rlx(&pp->ended);
+    }
+    return count > 0 ? (size_t)count : 0;
+}
+
+void go_set_name(const char *name)
+{
+    struct go__m *mp = go__m();
+    if (mp == NULL) {
+        return; /* a foreign thread has a name of its own */
+    }
+    char *copy = NULL;
+    if (name != NULL) {
+        size_t length = go__string_length(name) + 1;
+        copy = go__alloc(length);
+        if (copy == NULL) {
+            return;
+        }
+        go__copy(copy, name, length);
+    }
+    struct go__g *gp = mp->curg;
+    char *before = gp->name;
+    gp->name = copy;
+    go__free(before);
+}

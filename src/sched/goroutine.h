@@ -1,0 +1,22 @@
+/* Goroutines begin and end. */
+#ifndef GO_SRC_SCHED_GOROUTINE_H
+#define GO_SRC_SCHED_GOROUTINE_H
+
+#include "sched/rt.h"
+
+/* Starts wrapper(copy of arg); the stack is chosen by fn's prologue and fn is what dumps show as entry. 0, -ENOMEM or -ESRCH. */
+int go__spawn_wrapped(go_func wrapper, go_func fn, const void *arg, size_t size);
+
+/* On the g0 side, mp owns a p (timer functions). Inherits nothing. 0 or -ENOMEM. */
+int go__spawn_from_system(go_func fn, void *arg);
+
+/* The main goroutine, before any m runs. NULL when memory is out. */
+struct go__g *go__spawn_main(go_func fn, void *arg);
+
+/* The end of the calling goroutine. */
+void go__goroutine_exit(void) GO__NORETURN;
+
+/* Owner p only, run over or p going away: gives the cached free gs back. */
+void go__free_gs_return(struct go__p *pp);
+
+#endif

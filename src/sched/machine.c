@@ -1,0 +1,132 @@
+#include "sched/machine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "os/sanitize.h"
+#include "os/thread.h"
+#include "sched/hooks.h"
+#include "sched/proc.h"
+#include "stack/overflow.h"
+
+__thread struct go__m *go__tls_m __attribute__((tls_model("initial-exec")));
+
+/* Present in programs that link a C++ run-time: the caught-exception words of the calling thread. */
+extern void *__cxa_get_globals(void) __attribute__((weak));
+
+void go__machine_attach(struct go__m *mp)
+{
+    mp->tid = go__thread_id();
+    mp->limit_address = go__limit_address();
+    mp->cxa = __cxa_get_globals != NULL ? (void **)__cxa_get_globals() : NULL;
+    mp->overflow = go__overflow_thread_init();
+    store_rlx(&mp->inside, 1u); /* rlx: nobody claims before it has a p, which the lock publishes */
+    go__san_native(&mp->g0buf);
+    go__m_set(mp);
+}
+
+void go__machine_detach(struct go__m *mp)
+{
+    go__seg_cache_drain(&mp->segs);
+    go__overflow_thread_exit(mp->overflow);
+    go__m_set(NULL);
+}
+
+/* The thread's last words: whoever joins may free mp and everything else afterwards. */
+static void machine_over(struct go__m *mp)
+{
+    if (load_acq(&mp->claim) == GO__CLAIM_ORPHAN) { /* acq pairs with the store at the end of the run: nobody else knows mp */
+        go__overflow_thread_exit(mp->overflow);
+        go__m_set(NULL);
+        free(mp);
+        return;
+    }
+    go__machine_detach(mp);
+    go__futex_lock(&go__sched.lock);
+    struct go__p *pp = mp->p;
+    if (pp != NULL) {
+        mp->p = NULL;
+        pp->m = NULL;
+        go__idle_p_push(pp);
+    }
+    if (mp->lost_p) {
+        mp->lost_p = false;
+        go__sched.lost--;
+    }
+    if (mp->hog) {
+        mp->hog = false;
+        go__sched.hogs--;
+    }
+    mp->gone = true;
+    go__sched.m_count--;
+    go__futex_unlock(&go__sched.lock);
+}
+
+static void *machine_main(void *arg)
+{
+    struct go__m *mp = arg;
+    go__machine_attach(mp);
+    go__futex_lock(&go__sched.lock); /* the starter has made everything ready */
+    mp->p = mp->next_p;
+    mp->next_p = NULL;
+    go__futex_unlock(&go__sched.lock);
+    go__m_loop(mp);
+    machine_over(mp);
+    return NULL;
+}
+
+int go__machine_start(struct go__p *pp, bool spinning)
+{
+    go__machines_join(false);
+    struct go__m *mp = aligned_alloc(GO__CACHELINE, (sizeof *mp + GO__CACHELINE - 1) / GO__CACHELINE * GO__CACHELINE);
+    if (mp == NULL) {
+        return -ENOMEM;
+    }
+    *mp = (struct go__m){.spinning = spinning};
+    go__futex_lock(&go__sched.lock);
+    if (go__sched.m_count >= go__sched.max_threads) {
+        go__futex_unlock(&go__sched.lock);
+        free(mp);
+        return -EAGAIN;
+    }
+    go__sched.m_count++;
+    go__p_assign(pp, mp);
+    /* Under the lock: who joins finds mp->thread set. */
+    int error = go__thread_start(&mp->thread, machine_main, mp);
+    if (error == 0) {
+        mp->all_link = go__sched.all_m;
+        go__sched.all_m = mp;
+    } else {
+        go__sched.m_count--;
+    }
+    go__futex_unlock(&go__sched.lock);
+    if (error != 0) {
+        free(mp);
+    }
+    return error;
+}
+
+/* Unlinks one m whose thread is over (or, with `all`, any that is not the main thread's); NULL if there is none. */
+static struct go__m *take_one(bool all)
+{
+    go__futex_lock(&go__sched.lock);
+    struct go__m **link = &go__sched.all_m;
+    while (*link != NULL && ((*link)->main_thread || !((*link)->gone || all))) {
+        link = &(*link)->all_link;
+    }
+    struct go__m *mp = *link;
+    if (mp != NULL) {
+        *link = mp->all_link;
+    }
+    go__futex_unlock(&go__sched.lock);
+    return mp;
+}
+
+void go__machines_join(bool all)
+{
+    struct go__m *mp;
+    while ((mp = take_one(all)) != NULL) {
+        (void)pthread_join(mp->thread, NULL);
+        free(mp);
+    }
+}

@@ -1,0 +1,578 @@
+/* The g0 side: schedule, find work, go idle. The design and its one dangerous race are told in proc.h. */
+#include "sched/proc.h"
+
+#include "os/clock.h"
+#include "sched/hooks.h"
+#include "sched/switch.h"
+#include "sched/world.h"
+
+#define SPIN_ROUNDS 4        /* passes over all victims; the last one also considers runnext */
+#define WATCH_LOOPS 40       /* looks for new work, about a microsecond apart, before a spinner gives up */
+#define WATCH_PAUSES 20
+#define POLL_INTERVAL_NS 20000 /* a busy p looks at the network this often */
+#define READY_LIMIT_MAX 4096u
+#define IDLE_THREADS_KEPT 8
+
+/* --- queueing, with the wake-up rule of the submitting side --- */
+
+static void wake_if_idle(void)
+{
+    go__barrier_light(); /* [idle-race]: the work is published, now look for sleepers */
+    if (go__unlikely(load_rlx(&go__sched.idle_p_count) != 0) && load_rlx(&go__sched.spinning) == 0) {
+        go__wakep();
+    }
+}
+
+void go__put_last(struct go__p *pp, struct go__g *gp)
+{
+    if (go__unlikely(!go__runq_put(pp, gp))) {
+        go__runq_overflow(pp, gp);
+        return;
+    }
+    wake_if_idle();
+}
+
+void go__put_next(struct go__p *pp, struct go__g *gp)
+{
+    struct go__g *before = pp->runnext;
+    pp->runnext = gp;
+    if (before != NULL) {
+        go__put_last(pp, before);
+        return;
+    }
+    store_rlx(&pp->has_runnext, 1u); /* rlx: hint */
+    if (go__likely(load_rlx(&go__sched.idle_p_count) == 0)) {
+        return;
+    }
+    /* Alone in runnext: gp runs here in a moment, most likely. A thread is woken for it at an interval that doubles each time the
+     * thread found the p moving on by itself, and starts over when it was needed. */
+    if (pp->ready_skip > 0) {
+        pp->ready_skip--;
+        return;
+    }
+    pp->ready_skip = load_rlx(&pp->ready_limit); /* rlx: heuristic */
+    if (load_rlx(&go__sched.spinning) == 0) {
+        go__wakep();
+    }
+}
+
+void go__global_put(struct go__g_list *list)
+{
+    go__futex_lock(&go__sched.lock);
+    struct go__g *gp = list->head;
+    while (gp != NULL) {
+        struct go__g *next = gp->link;
+        go__g_list_push(&go__sched.global, gp);
+        gp = next;
+    }
+    store_rlx(&go__sched.global_count, go__sched.global.count); /* rlx: hint; idlers look under the lock */
+    bool idle = load_rlx(&go__sched.idle_p_count) != 0;
+    go__futex_unlock(&go__sched.lock);
+    list->head = list->tail = NULL;
+    list->count = 0;
+    if (idle) {
+        go__wakep();
+    }
+}
+
+/* --- sources of work, on the g0 side --- */
+
+/* A fair share of the global queue: one to run, the rest into the ring. */
+static struct go__g *global_get(struct go__p *pp, uint32_t most)
+{
+    if (load_rlx(&go__sched.global_count) == 0) { /* rlx: hint; going idle looks again under the lock */
+        return NULL;
+    }
+    go__futex_lock(&go__sched.lock);
+    struct go__g_list *global = &go__sched.global;
+    uint32_t n = global->count / (uint32_t)go__sched.procs + 1;
+    n = n < most ? n : most;
+    struct go__g *first = NULL;
+    while (n-- > 0 && global->head != NULL) {
+        struct go__g *gp = global->head;
+        if (first != NULL && !go__runq_put(pp, gp)) {
+            break;
+        }
+        struct go__g *rest = go__g_list_next(gp);
+        global->head = rest;
+        global->tail = rest == NULL ? NULL : global->tail;
+        global->count--;
+        first = first == NULL ? gp : first;
+    }
+    store_rlx(&go__sched.global_count, global->count);
+    go__futex_unlock(&go__sched.lock);
+    return first;
+}
+
+static void run_timers(struct go__p *pp, int64_t now)
+{
+    if (load_rlx(&pp->timer_next) <= now) { /* rlx: hint; the heap is looked at under its lock */
+        (void)go__timers_run(pp, now);
+    }
+}
+
+/* One look at the network without waiting; the goroutines go to the caller's ring. */
+static void poll_now(struct go__p *pp, int64_t now)
+{
+    if (!go__netpoll_has_waiters()) {
+        return;
+    }
+    struct go__g_list ready = {0};
+    store_rlx(&go__sched.last_poll, now); /* rlx: heuristic */
+    go__netpoll(0, &ready);
+    store_rlx(&pp->polls, load_rlx(&pp->polls) + 1);
+    go__ready_list(&ready);
+}
+
+/* Every GO__FAIR_TURN-th decision, and when sysmon says the slice is over: whoever has been passed over gets its turn. */
+static struct go__g *fair_turn(struct go__p *pp)
+{
+    pp->tick = 0;
+    store_rlx(&pp->preempt, 0u); /* rlx: a request that comes now is answered next time */
+    int64_t now = go__clock_now();
+    store_rlx(&go__sched.coarse_now, now);
+    run_timers(pp, now);
+    if (now - load_rlx(&go__sched.last_poll) > POLL_INTERVAL_NS) {
+        poll_now(pp, now);
+    }
+    struct go__g *gp = global_get(pp, 1);
+    if (gp == NULL) {
+        gp = go__runq_get(pp);
+        if (gp != NULL) {
+            store_rlx(&pp->sched_tick, load_rlx(&pp->sched_tick) + 1);
+        }
+    }
+    return gp;
+}
+
+/* Takes a goroutine that sits in runnext of a p that does not move. The owner uses runnext only inside, so the p is claimed for a
+ * moment. */
+static struct go__g *steal_runnext(struct go__p *victim)
+{
+    if (load_rlx(&victim->has_runnext) == 0) {
+        return NULL;
+    }
+    uint64_t seen = load_rlx(&victim->switches);
+    for (int i = 0; i < 3 * WATCH_PAUSES; i++) {
+        go__cpu_relax();
+    }
+    uint32_t limit = load_rlx(&victim->ready_limit);
+    if (load_rlx(&victim->switches) != seen || load_rlx(&victim->has_runnext) == 0) {
+        /* It moves by itself: offer less often. rlx: heuristic, a lost update is fine. */
+        store_rlx(&victim->ready_limit, limit >= READY_LIMIT_MAX ? READY_LIMIT_MAX : limit * 2 + 1);
+        return NULL;
+    }
+    struct go__g *gp = NULL;
+    go__futex_lock(&go__sched.lock);
+    struct go__m *owner = victim->m;
+    if (go__claim_p(victim)) {
+        gp = victim->runnext;
+        if (gp != NULL && gp->tied) {
+            gp = NULL;
+        }
+        if (gp != NULL) {
+            victim->runnext = NULL;
+            store_rlx(&victim->has_runnext, 0u);
+            store_rlx(&victim->ready_limit, 0u);
+        }
+        go__unclaim_p(victim, owner);
+    }
+    go__futex_unlock(&go__sched.lock);
+    return gp;
+}
+
+static struct go__g *steal(struct go__m *mp, int64_t *now)
+{
+    struct go__p *pp = mp->p;
+    uint32_t count = (uint32_t)go__sched.procs;
+    for (int round = 0; round < SPIN_ROUNDS; round++) {
+        bool last = round == SPIN_ROUNDS - 1;
+        uint32_t at = go__rng_below(&pp->rng, count);
+        for (uint32_t i = 0; i < count; i++, at = at + 1 == count ? 0 : at + 1) {
+            struct go__p *victim = go__sched.all_p[at];
+            if (victim == pp || load_rlx(&go__sched.world_stopped) != 0) {
+                continue;
+            }
+            if (last && load_rlx(&victim->timer_next) != INT64_MAX) {
+                *now = *now != 0 ? *now : go__clock_now();
+                run_timers(victim, *now);
+                struct go__g *own = go__pick_local(pp);
+                if (own != NULL) {
+                    return own;
+                }
+            }
+            struct go__g *gp = go__runq_steal(pp, victim);
+            if (gp == NULL && last) {
+                gp = steal_runnext(victim);
+            }
+            if (gp != NULL) {
+                store_rlx(&pp->steals, load_rlx(&pp->steals) + 1);
+                return gp;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool ring_visible(void)
+{
+    for (int i = 0; i < go__sched.procs; i++) {
+        if (go__runq_length(go__sched.all_p[i]) != 0) {
+            return true;
+        }
+    }
+    return load_rlx(&go__sched.global_count) != 0;
+}
+
+/* A spinner without success watches a little longer: sleeping and being woken costs far more. */
+static bool watch(void)
+{
+    for (int i = 0; i < WATCH_LOOPS; i++) {
+        for (int j = 0; j < WATCH_PAUSES; j++) {
+            go__cpu_relax();
+        }
+        if (ring_visible()) {
+            return true;
+        }
+        if (load_rlx(&go__sched.stopping) != 0 || load_rlx(&go__sched.world_stopped) != 0) {
+            return false;
+        }
+    }
+    return false;
+}
+
+bool go__work_waits(void)
+{
+    return ring_visible();
+}
+
+int64_t go__timers_earliest(void)
+{
+    int64_t earliest = INT64_MAX;
+    for (int i = 0; i < go__sched.procs; i++) {
+        int64_t next = load_sc(&go__sched.all_p[i]->timer_next); /* sc: see go__timers_armed */
+        earliest = next < earliest ? next : earliest;
+    }
+    return earliest;
+}
+
+/* --- spinning --- */
+
+static bool may_spin(struct go__m *mp)
+{
+    if (mp->spinning) {
+        return true;
+    }
+    uint32_t busy = (uint32_t)go__sched.procs - load_rlx(&go__sched.idle_p_count); /* rlx: heuristic */
+    if (2 * load_rlx(&go__sched.spinning) >= busy) {
+        return false;
+    }
+    mp->spinning = true;
+    (void)add_sc(&go__sched.spinning, 1u);
+    return true;
+}
+
+static void stop_spinning(struct go__m *mp)
+{
+    if (mp->spinning) {
+        mp->spinning = false;
+        (void)sub_sc(&go__sched.spinning, 1u); /* sc: [idle-race], before the last look around */
+    }
+}
+
+/* The m has work now. If it was the last one searching, the next one starts. */
+static struct go__g *found(struct go__m *mp, struct go__g *gp)
+{
+    if (mp->spinning) {
+        stop_spinning(mp);
+        if (load_rlx(&go__sched.idle_p_count) != 0 && (ring_visible() || go__unwatched())) {
+            go__wakep();
+        }
+    }
+    return gp;
+}
+
+/* --- going idle --- */
+
+/* Gives the p up unless work has come meanwhile. */
+static bool release_p(struct go__m *mp)
+{
+    go__futex_lock(&go__sched.lock);
+    if (go__sched.global.count != 0 || load_rlx(&go__sched.stopping) != 0) {
+        go__futex_unlock(&go__sched.lock);
+        return false;
+    }
+    struct go__p *pp = mp->p;
+    pp->m = NULL;
+    mp->p = NULL;
+    go__idle_p_push(pp);
+    go__futex_unlock(&go__sched.lock);
+    return true;
+}
+
+static bool take_idle_p(struct go__m *mp)
+{
+    go__futex_lock(&go__sched.lock);
+    struct go__p *pp = go__idle_p_pop();
+    if (pp != NULL) {
+        pp->m = mp;
+        mp->p = pp;
+    }
+    go__futex_unlock(&go__sched.lock);
+    return pp != NULL;
+}
+
+/* All goroutines blocked for ever? sched.lock held. Whoever holds work that is in no queue holds a p, `polling`, or is counted as
+ * lost or foreign. */
+bool go__dead(void)
+{
+    if (load_rlx(&go__sched.idle_p_count) != (uint32_t)go__sched.procs || go__sched.global.count != 0 ||
+        go__sched.lost != 0 || go__sched.foreign != 0 || go__sched.signal_subscriptions != 0 ||
+        load_rlx(&go__sched.polling) != 0 || load_rlx(&go__sched.world_stopped) != 0 ||
+        load_rlx(&go__sched.stopping) != 0 || go__netpoll_has_waiters() || go__timers_earliest() != INT64_MAX) {
+        return false;
+    }
+    for (int i = 0; i < go__sched.procs; i++) {
+        struct go__p *pp = go__sched.all_p[i];
+        if (go__runq_length(pp) != 0 || pp->runnext != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void go__check_dead(void)
+{
+    go__futex_lock(&go__sched.lock);
+    bool dead = load_rlx(&go__sched.active) != 0 && go__dead(); /* rlx: written under the lock */
+    go__futex_unlock(&go__sched.lock);
+    if (dead) {
+        go__deadlock();
+    }
+}
+
+bool go__unwatched(void)
+{
+    return load_rlx(&go__sched.polling) == 0 && (go__netpoll_has_waiters() || go__timers_earliest() != INT64_MAX);
+}
+
+/* Sleeps in the poller until a descriptor is ready, a timer due, or somebody breaks it. */
+static void sleep_polling(struct go__m *mp)
+{
+    store_sc(&go__sched.poll_until, INT64_MAX);
+    int64_t until = go__timers_earliest();
+    store_sc(&go__sched.poll_until, until); /* sc: then read the timers again; go__timers_armed does it the other way round */
+    int64_t again = go__timers_earliest();
+    until = again < until ? again : until;
+    int64_t wait = INT64_MAX;
+    if (until != INT64_MAX) {
+        int64_t now = go__clock_now();
+        wait = until > now ? until - now : 0;
+    }
+    if (load_sc(&go__sched.stopping) != 0) {
+        wait = 0;
+    }
+    struct go__g_list ready = {0};
+    go__netpoll(wait, &ready);
+    int64_t now = go__clock_now();
+    store_rlx(&go__sched.last_poll, now); /* rlx: heuristics and dumps */
+    store_rlx(&go__sched.coarse_now, now);
+    store_sc(&go__sched.poll_until, 0);
+    if ((ready.head != NULL || go__timers_earliest() <= now || ring_visible()) && take_idle_p(mp)) {
+        run_timers(mp->p, now);
+    }
+    go__ready_list(&ready);
+    store_sc(&go__sched.polling, 0u);
+}
+
+/* Sleeps until somebody hands over a p (true), or this thread should end (false). */
+static bool sleep_idle(struct go__m *mp)
+{
+    go__futex_lock(&go__sched.lock);
+    if (load_rlx(&go__sched.stopping) != 0) {
+        go__futex_unlock(&go__sched.lock);
+        return false;
+    }
+    if (go__sched.global.count != 0) {
+        struct go__p *pp = go__idle_p_pop();
+        if (pp != NULL) {
+            pp->m = mp;
+            mp->p = pp;
+            go__futex_unlock(&go__sched.lock);
+            return true;
+        }
+    }
+    if (go__dead()) {
+        go__futex_unlock(&go__sched.lock);
+        go__deadlock();
+    }
+    if (!mp->main_thread && go__sched.m_idle >= (uint32_t)go__sched.procs + IDLE_THREADS_KEPT) {
+        go__futex_unlock(&go__sched.lock);
+        return false;
+    }
+    go__note_clear(&mp->note);
+    mp->idle_link = go__sched.idle_m;
+    go__sched.idle_m = mp;
+    go__sched.m_idle++;
+    go__futex_unlock(&go__sched.lock);
+    go__note_sleep(&mp->note);
+    go__futex_lock(&go__sched.lock);
+    mp->p = mp->next_p; /* NULL: the run is over */
+    mp->next_p = NULL;
+    go__futex_unlock(&go__sched.lock);
+    return mp->p != NULL;
+}
+
+/* The m found nothing anywhere: gives up its p, looks once more, sleeps. False: the thread ends. */
+static bool go_idle(struct go__m *mp)
+{
+    if (mp->p != NULL && !release_p(mp)) {
+        return true;
+    }
+    stop_spinning(mp);
+    go__barrier_heavy(); /* [idle-race]: idleness is published, now look at every source again */
+    if (ring_visible() && take_idle_p(mp)) {
+        (void)may_spin(mp);
+        return true;
+    }
+    int64_t earliest = go__timers_earliest();
+    if (earliest != INT64_MAX || go__netpoll_has_waiters()) {
+        uint32_t nobody = 0;
+        if (cas_sc(&go__sched.polling, &nobody, 1u)) {
+            sleep_polling(mp);
+            return true;
+        }
+        if (earliest < load_sc(&go__sched.poll_until)) {
+            go__netpoll_break(); /* whoever sleeps there recomputes until when */
+        }
+    }
+    return sleep_idle(mp);
+}
+
+/* --- the loop --- */
+
+/* The next goroutine for mp, NULL when its thread is to end. */
+static struct go__g *find_runnable(struct go__m *mp)
+{
+    for (;;) {
+        if (load_acq(&go__sched.stopping) != 0) { /* acq pairs with the store in run.c */
+            return NULL;
+        }
+        if (go__unlikely(load_acq(&go__sched.world_stopped) != 0)) {
+            go__world_wait(mp);
+            continue;
+        }
+        struct go__p *pp = mp->p;
+        if (pp == NULL) {
+            if (!go_idle(mp)) {
+                return NULL;
+            }
+            continue;
+        }
+        struct go__g *gp = NULL;
+        if (pp->tick >= GO__FAIR_TURN || load_rlx(&pp->preempt) != 0) {
+            gp = fair_turn(pp);
+            if (gp != NULL) {
+                return found(mp, gp);
+            }
+        }
+        int64_t now = 0;
+        if (load_rlx(&pp->timer_next) != INT64_MAX) {
+            now = go__clock_now();
+            store_rlx(&go__sched.coarse_now, now);
+            run_timers(pp, now);
+        }
+        if ((gp = go__pick_local(pp)) != NULL || (gp = global_get(pp, GO__RUNQ_SIZE / 2)) != NULL) {
+            return found(mp, gp);
+        }
+        now = now != 0 ? now : go__clock_now();
+        store_rlx(&go__sched.coarse_now, now);
+        poll_now(pp, now);
+        if ((gp = go__pick_local(pp)) != NULL) {
+            return found(mp, gp);
+        }
+        if (go__sched.procs > 1 && may_spin(mp)) {
+            if ((gp = steal(mp, &now)) != NULL) {
+                return found(mp, gp);
+            }
+            if (watch()) {
+                continue;
+            }
+        }
+        if (!go_idle(mp)) {
+            return NULL;
+        }
+    }
+}
+
+/* gp resumes only on its own thread: that one gets our p. */
+static void run_tied(struct go__m *mp, struct go__g *gp)
+{
+    struct go__m *target = gp->lockedm;
+    struct go__p *pp = mp->p;
+    go__futex_lock(&go__sched.lock);
+    mp->p = NULL;
+    go__p_assign(pp, target);
+    go__futex_unlock(&go__sched.lock);
+    go__note_wake(&target->note);
+}
+
+/* The goroutine wired to this thread has left its stack: the p goes away until somebody brings one for it. False: the run is over. */
+static bool wait_for_locked(struct go__m *mp)
+{
+    struct go__p *pp = mp->p;
+    if (pp != NULL) {
+        go__futex_lock(&go__sched.lock);
+        mp->p = NULL;
+        pp->m = NULL;
+        go__futex_unlock(&go__sched.lock);
+        stop_spinning(mp);
+        go__handoff(pp);
+        go__check_dead(); /* this thread was the last one awake, perhaps */
+    }
+    go__note_sleep(&mp->note);
+    go__futex_lock(&go__sched.lock);
+    mp->p = mp->next_p;
+    mp->next_p = NULL;
+    go__futex_unlock(&go__sched.lock);
+    return mp->p != NULL;
+}
+
+static void execute(struct go__m *mp, struct go__g *gp)
+{
+    if (mp->locked_g == gp) {
+        go__note_clear(&mp->note); /* before gp can be found tied to us and waiting */
+    }
+    go__count_switch(mp->p);
+    go__g_adopt(mp, gp);
+    go__san_switch_start(&mp->g0buf, &gp->buf, false);
+    go__switch(&mp->g0buf, &gp->buf);
+    go__san_switch_finish(&mp->g0buf, NULL);
+}
+
+void go__m_loop(struct go__m *mp)
+{
+    for (;;) {
+        struct go__g *gp = mp->locked_g;
+        if (go__unlikely(gp != NULL)) {
+            if (!wait_for_locked(mp)) {
+                break;
+            }
+        } else {
+            gp = find_runnable(mp);
+            if (gp == NULL) {
+                break;
+            }
+            if (go__unlikely(gp->tied)) {
+                run_tied(mp, gp);
+                continue;
+            }
+        }
+        execute(mp, gp);
+        if (mp->abandoned) {
+            break;
+        }
+        go__landed(mp);
+    }
+    stop_spinning(mp);
+}

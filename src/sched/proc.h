@@ -1,0 +1,102 @@
+/* Scheduling: which goroutine runs next, who looks for work, who sleeps. What blocking.h is to a goroutine entering the runtime,
+ * this is to the g0 side.
+ *
+ * Threads sleep and are woken by two rules.
+ *   [idle-race] Who makes work visible (a ring that was empty, the global queue, a due timer) publishes it, passes a barrier, then
+ *   reads idle_p_count and spinning, and wakes an m if a p is idle and nobody spins. Who goes idle publishes that (p into idle_p,
+ *   spinning down), passes a barrier, then looks at every source again before it sleeps. One of the two sees the other. The
+ *   frequent side's barrier is light, the idler's heavy (os/barrier.h).
+ *   A spinner that finds work stops spinning and wakes the next one: searching spreads as long as there is something to find.
+ *
+ * A goroutine that is alone in runnext is invisible to thieves on purpose: a pair that readies each other would otherwise be torn
+ * apart, or wake a thread for every message. It is offered at a growing interval (go__put_next), and by sysmon when the p
+ * does not move. */
+#ifndef GO_SRC_SCHED_PROC_H
+#define GO_SRC_SCHED_PROC_H
+
+#include "sched/blocking.h"
+#include "sched/park.h"
+#include "sched/rt.h"
+#include "sched/runq.h"
+
+/* The life of an m on its native stack: runs goroutines until the run ends or the thread is not needed. Returns then. */
+void go__m_loop(struct go__m *mp);
+
+/* Owner p only. Queue a runnable goroutine last, or to run next. They wake a thread when the rules above say so. */
+void go__put_last(struct go__p *pp, struct go__g *gp);
+void go__put_next(struct go__p *pp, struct go__g *gp);
+
+/* Any thread: queues a batch globally and wakes. Empties the list. */
+void go__global_put(struct go__g_list *list);
+
+/* Any thread, not holding sched.lock: gets an idle p a thread, if nobody searches already. */
+void go__wakep(void);
+
+/* pp has been taken from its m (pp->m == NULL): a thread gets it if there is anything to do, otherwise it goes idle. */
+void go__handoff(struct go__p *pp);
+
+/* sched.lock held. */
+struct go__p *go__idle_p_pop(void);
+void go__idle_p_push(struct go__p *pp);
+void go__p_assign(struct go__p *pp, struct go__m *mp); /* mp->next_p; the caller wakes mp's note after dropping the lock */
+
+/* Owner p only: the goroutine to run next from runnext and the ring, NULL if none. */
+GO__INLINE struct go__g *go__pick_local(struct go__p *pp)
+{
+    struct go__g *gp = pp->runnext;
+    if (gp != NULL) {
+        pp->runnext = NULL;
+        store_rlx(&pp->has_runnext, 0u); /* rlx: hint */
+        return gp;
+    }
+    gp = go__runq_get(pp);
+    if (gp != NULL) {
+        store_rlx(&pp->sched_tick, load_rlx(&pp->sched_tick) + 1); /* rlx: a new slice; sysmon may see it late */
+    }
+    return gp;
+}
+
+GO__INLINE void go__count_switch(struct go__p *pp)
+{
+    store_rlx(&pp->switches, load_rlx(&pp->switches) + 1); /* rlx: one writer */
+}
+
+/* What the side that arrives does for the one that left: runs its commit. mp is freshly read; it owns a p. */
+GO__INLINE void go__landed(struct go__m *mp)
+{
+    go__commit_fn commit = mp->after;
+    if (commit != NULL) {
+        struct go__g *gp = mp->after_g;
+        mp->after = NULL;
+        if (go__unlikely(!commit(gp, mp->after_arg))) {
+            store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: ours */
+            go__put_next(mp->p, gp);
+        }
+    }
+}
+
+/* Leaves the stack of the calling goroutine; between go__enter and go__leave. commit runs after that. Returns when the goroutine
+ * is resumed, inside, on the m that resumed it. */
+void go__leave_stack(struct go__m *mp, struct go__g *gp, go__commit_fn commit, void *arg);
+
+/* Stops every p that runs goroutines, except the caller's own. False: some goroutine could not be stopped within timeout_ns (it is
+ * in the runtime, or the machine is busy); the world counts as stopped all the same and must be started. Stoppers take turns. Any thread
+ * or goroutine. */
+bool go__world_stop(int64_t timeout_ns);
+void go__world_start(void);
+
+/* The timer heap for a caller on a goroutine or foreign thread. */
+struct go__timers *go__timers_current(void);
+/* `when` has become the earliest deadline of that heap. */
+void go__timers_armed(struct go__timers *heap, int64_t when);
+
+/* sysmon and the idle look at these. */
+bool go__work_waits(void);
+int64_t go__timers_earliest(void); /* over all ps; INT64_MAX if none */
+bool go__unwatched(void);          /* timers or descriptors are waited for and nobody sleeps in the poller */
+bool go__dead(void);               /* sched.lock held: all goroutines are asleep for ever */
+void go__check_dead(void);         /* ... then the process ends. Any thread, no lock held */
+
+void go__m_start(struct go__p *pp, bool spinning); /* a thread, idle or new, for pp (detached) */
+
+#endif

@@ -1,0 +1,233 @@
+/* sysmon wakes every 20 us to 10 ms while goroutines run, and not at all while everything sleeps.
+ *
+ *   a p that has run one slice for 10 ms while others wait     asks it to give way (p.preempt, poisoned limit word)
+ *   a p whose goroutine has not entered the runtime for 10 ms
+ *   while work waits                                           takes the p away (go__claim_p) and gives it to another thread
+ *   a goroutine alone in runnext of a p that does not move     wakes a thief
+ *   nobody has looked at the network for 10 ms                 looks
+ *   timers or descriptors that nobody watches                  wakes a thread
+ *
+ * A goroutine that lost its p while its thread burned CPU is a hog. The number of hogs without a p is bounded, so that code that
+ * computes without end cannot multiply threads; blocked threads are bounded by max_threads only. */
+#include "sched/sysmon.h"
+
+#include "os/clock.h"
+#include "os/thread.h"
+#include "sched/hooks.h"
+#include "sched/proc.h"
+
+#define SLICE_NS      10000000
+#define STUCK_NS      10000000
+#define POLL_LATE_NS  10000000
+#define RUNNEXT_NS    40000
+#define DELAY_MIN_NS  20000
+#define DELAY_MAX_NS  10000000
+#define QUIET_ROUNDS  50   /* rounds without an event before the delay grows */
+#define TRIM_NS       1000000000
+#define HOGS_PER_P    4u
+
+static pthread_t thread;
+
+/* The CPU's share of the time since the last look: did the thread compute? */
+static bool burned_cpu(struct go__m *mp, int64_t now)
+{
+    int64_t cpu = go__clock_thread_cpu(mp->tid);
+    int64_t used = cpu - mp->seen_cpu;
+    int64_t passed = now - mp->seen_cpu_at;
+    mp->seen_cpu = cpu;
+    mp->seen_cpu_at = now;
+    return cpu >= 0 && used * 4 > passed; /* a quarter: the machine may have more threads than cores */
+}
+
+static bool work_waits_for(struct go__p *pp, int64_t now)
+{
+    return go__work_waits() || load_rlx(&pp->has_runnext) != 0 || load_rlx(&pp->timer_next) <= now;
+}
+
+/* Takes pp from a goroutine that does not enter the runtime. */
+static bool retake(struct go__p *pp, int64_t now)
+{
+    bool taken = false;
+    go__futex_lock(&go__sched.lock);
+    struct go__m *mp = pp->m;
+    if (mp != NULL && load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0) {
+        bool hog = burned_cpu(mp, now);
+        bool too_many = hog && go__sched.hogs >= HOGS_PER_P * (uint32_t)go__sched.procs;
+        taken = !too_many && go__claim_p(pp);
+        if (taken && hog) {
+            mp->hog = true;
+            go__sched.hogs++;
+        }
+    }
+    go__futex_unlock(&go__sched.lock);
+    if (taken) {
+        store_rlx(&pp->handoffs, load_rlx(&pp->handoffs) + 1); /* rlx: the p is ours */
+        go__handoff(pp);
+    }
+    return taken;
+}
+
+/* Split code gives way at its next prologue. The word is the thread's own: late or lost, the next round writes it again. */
+static void poison(struct go__p *pp)
+{
+    go__futex_lock(&go__sched.lock);
+    struct go__m *mp = pp->m;
+    if (mp != NULL && mp->limit_address != NULL && load_rlx(&mp->inside) == 0) {
+        __atomic_store_n(mp->limit_address, GO__LIMIT_POISON, __ATOMIC_RELAXED); /* see GO__LIMIT_POISON */
+    }
+    go__futex_unlock(&go__sched.lock);
+}
+
+/* True if something was done or seen to move. */
+static bool look_at(struct go__p *pp, int64_t now)
+{
+    if (load_rlx(&pp->status) != GO__P_RUNNING) {
+        return false;
+    }
+    uint32_t tick = load_rlx(&pp->sched_tick); /* rlx throughout: late values only make us late */
+    uint64_t switches = load_rlx(&pp->switches);
+    if (switches != pp->seen_switches) {
+        pp->seen_switches = switches;
+        pp->moved_since = now;
+    }
+    if (tick != pp->seen_tick) {
+        pp->seen_tick = tick;
+        pp->seen_since = now;
+    }
+    bool idle_ps = load_rlx(&go__sched.idle_p_count) != 0;
+    if (now - pp->moved_since > RUNNEXT_NS && load_rlx(&pp->has_runnext) != 0 && idle_ps) {
+        store_rlx(&pp->ready_limit, 0u);
+        go__wakep();
+        return true;
+    }
+    if (now - pp->seen_since < SLICE_NS || !work_waits_for(pp, now)) {
+        return false;
+    }
+    store_rlx(&pp->preempt, 1u);
+    if (now - pp->moved_since < STUCK_NS) {
+        return true;
+    }
+    poison(pp);
+    return now - pp->moved_since > STUCK_NS + STUCK_NS / 10 ? retake(pp, now) : true;
+}
+
+static void look_at_network(int64_t now)
+{
+    if (now - load_rlx(&go__sched.last_poll) < POLL_LATE_NS || !go__netpoll_has_waiters()) {
+        return;
+    }
+    uint32_t nobody = 0;
+    if (!cas_sc(&go__sched.polling, &nobody, 1u)) { /* somebody sleeps there; also keeps the deadlock check away */
+        return;
+    }
+    struct go__g_list ready = {0};
+    store_rlx(&go__sched.last_poll, now);
+    go__netpoll(0, &ready);
+    go__ready_list(&ready);
+    store_sc(&go__sched.polling, 0u);
+}
+
+static void look_at_idle(void)
+{
+    if (load_rlx(&go__sched.idle_p_count) == 0) {
+        return;
+    }
+    if (go__work_waits() || go__unwatched()) {
+        go__wakep();
+    }
+}
+
+/* Everything sleeps and has slept for a while: waits for idle_p_pop to say otherwise. */
+static void sleep_deep(int64_t *last_trim)
+{
+    int64_t now = go__clock_now();
+    if (*last_trim != INT64_MAX) { /* a last trim, once what was in use has been idle for a second */
+        go__debug_poll();
+        (void)go__note_sleep_for(&go__sched.sysmon_note, TRIM_NS);
+        go__stacks_trim(now + TRIM_NS);
+    }
+    go__futex_lock(&go__sched.lock);
+    bool idle = load_rlx(&go__sched.idle_p_count) == (uint32_t)go__sched.procs &&
+                load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0 &&
+                load_rlx(&go__sched.sysmon_note.word) == 0;
+    if (idle) {
+        store_rlx(&go__sched.sysmon_asleep, 1u); /* rlx: read under the lock */
+    }
+    go__futex_unlock(&go__sched.lock);
+    if (idle) {
+        go__note_sleep(&go__sched.sysmon_note);
+    }
+    go__futex_lock(&go__sched.lock);
+    store_rlx(&go__sched.sysmon_asleep, 0u);
+    go__futex_unlock(&go__sched.lock);
+    go__note_clear(&go__sched.sysmon_note);
+}
+
+/* A number that changes whenever a p does something. */
+static uint64_t activity(void)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < go__sched.all_p_count; i++) {
+        sum += load_rlx(&go__sched.all_p[i]->switches);
+    }
+    return sum;
+}
+
+static bool look_around(int64_t now)
+{
+    bool events = false;
+    for (int i = 0; i < go__sched.procs; i++) {
+        events |= look_at(go__sched.all_p[i], now);
+    }
+    look_at_network(now);
+    look_at_idle();
+    return events;
+}
+
+static void *sysmon(void *arg)
+{
+    int64_t delay = DELAY_MIN_NS, last_trim = go__clock_now();
+    int quiet = 0;
+    uint64_t seen = 0;
+    (void)arg;
+    go__debug_sysmon_thread_init();
+    while (load_acq(&go__sched.stopping) == 0) { /* acq pairs with run.c */
+        (void)go__note_sleep_for(&go__sched.sysmon_note, delay);
+        go__note_clear(&go__sched.sysmon_note);
+        int64_t now = go__clock_now();
+        store_rlx(&go__sched.coarse_now, now);
+        go__debug_poll();
+        go__schedtrace_tick(now);
+        if (load_rlx(&go__sched.world_stopped) == 0) {
+            bool events = look_around(now);
+            quiet = events ? 0 : quiet + 1;
+        }
+        delay = quiet < QUIET_ROUNDS ? DELAY_MIN_NS : delay * 2;
+        delay = delay < DELAY_MAX_NS ? delay : DELAY_MAX_NS;
+        if (now - last_trim > TRIM_NS) {
+            last_trim = now;
+            go__stacks_trim(now);
+        }
+        uint64_t moved = activity();
+        if (moved == seen && delay == DELAY_MAX_NS && go__debug_value("schedtrace", 0) == 0 &&
+            load_rlx(&go__sched.idle_p_count) == (uint32_t)go__sched.procs) {
+            sleep_deep(&last_trim);
+            delay = DELAY_MIN_NS;
+            quiet = 0;
+        }
+        seen = moved;
+    }
+    return NULL;
+}
+
+int go__sysmon_start(void)
+{
+    go__note_clear(&go__sched.sysmon_note);
+    return go__thread_start(&thread, sysmon, NULL);
+}
+
+void go__sysmon_stop(void)
+{
+    go__note_wake(&go__sched.sysmon_note);
+    (void)pthread_join(thread, NULL);
+}

@@ -1,0 +1,196 @@
+/* Giving ps to threads: the idle lists, waking, new threads, handing over. */
+#include <stdlib.h>
+
+#include "os/clock.h"
+#include "os/fatal.h"
+#include "os/thread.h"
+#include "sched/hooks.h"
+#include "sched/machine.h"
+#include "sched/proc.h"
+
+struct go__p *go__idle_p_pop(void)
+{
+    struct go__p *pp = go__sched.idle_p;
+    if (pp == NULL || load_rlx(&go__sched.world_stopped) != 0) { /* rlx: written under the lock */
+        return NULL;
+    }
+    go__sched.idle_p = pp->idle_link;
+    pp->idle_link = NULL;
+    store_rlx(&pp->status, (uint32_t)GO__P_RUNNING);
+    /* rlx: written under the lock; readers outside follow [idle-race] */
+    store_rlx(&go__sched.idle_p_count, load_rlx(&go__sched.idle_p_count) - 1);
+    if (load_rlx(&go__sched.sysmon_asleep) != 0) { /* rlx: written under the lock */
+        store_rlx(&go__sched.sysmon_asleep, 0u);
+        go__note_wake(&go__sched.sysmon_note);
+    }
+    return pp;
+}
+
+void go__idle_p_push(struct go__p *pp)
+{
+    struct go__g *gp = pp->runnext;
+    if (gp != NULL) { /* thieves see the ring of an idle p, not its runnext */
+        pp->runnext = NULL;
+        store_rlx(&pp->has_runnext, 0u);
+        go__g_list_push(&go__sched.global, gp);
+        store_rlx(&go__sched.global_count, go__sched.global.count);
+    }
+    pp->idle_link = go__sched.idle_p;
+    go__sched.idle_p = pp;
+    store_rlx(&pp->status, (uint32_t)GO__P_IDLE);
+    store_rlx(&go__sched.idle_p_count, load_rlx(&go__sched.idle_p_count) + 1);
+}
+
+void go__p_assign(struct go__p *pp, struct go__m *mp)
+{
+    pp->m = mp;
+    mp->next_p = pp;
+}
+
+static struct go__m *idle_m_pop(void)
+{
+    struct go__m *mp = go__sched.idle_m;
+    if (mp != NULL) {
+        go__sched.idle_m = mp->idle_link;
+        mp->idle_link = NULL;
+        go__sched.m_idle--;
+    }
+    return mp;
+}
+
+/* No thread could be had: the p waits for the next occasion, which sysmon makes sure of. */
+static void start_failed(struct go__p *pp, bool spinning, int error)
+{
+    if (spinning) {
+        (void)sub_sc(&go__sched.spinning, 1u);
+    }
+    go__futex_lock(&go__sched.lock);
+    pp->m = NULL;
+    go__idle_p_push(pp);
+    bool tell = !go__sched.thread_limit_told;
+    go__sched.thread_limit_told = true;
+    uint32_t threads = go__sched.m_count;
+    go__futex_unlock(&go__sched.lock);
+    if (tell) {
+        go__warn("%u threads and no more to be had (error %d, max_threads %u): goroutines wait for one that blocks",
+                 threads, -error, (unsigned)go__sched.max_threads);
+    }
+}
+
+struct start {
+    struct go__p *pp;
+    bool spinning;
+};
+
+/* On a native stack. */
+static void start_thread(void *arg)
+{
+    struct start *s = arg;
+    int error = go__machine_start(s->pp, s->spinning);
+    if (error != 0) {
+        start_failed(s->pp, s->spinning, error);
+    }
+}
+
+void go__m_start(struct go__p *pp, bool spinning)
+{
+    go__futex_lock(&go__sched.lock);
+    struct go__m *mp = idle_m_pop();
+    if (mp != NULL) {
+        go__p_assign(pp, mp);
+        mp->spinning = spinning;
+        go__futex_unlock(&go__sched.lock);
+        store_rlx(&pp->wakeups, load_rlx(&pp->wakeups) + 1);
+        go__note_wake(&mp->note);
+        return;
+    }
+    go__futex_unlock(&go__sched.lock);
+    struct start s;
+    s.pp = pp;
+    s.spinning = spinning;
+    go__system_call(start_thread, &s);
+}
+
+GO__NOINLINE void go__wakep(void)
+{
+    uint32_t nobody = 0;
+    /* sc: at most one wake-up at a time; part of [idle-race]. */
+    if (load_rlx(&go__sched.spinning) != 0 || !cas_sc(&go__sched.spinning, &nobody, 1u)) {
+        return;
+    }
+    go__futex_lock(&go__sched.lock);
+    struct go__p *pp = go__idle_p_pop();
+    if (pp == NULL) {
+        go__futex_unlock(&go__sched.lock);
+        (void)sub_sc(&go__sched.spinning, 1u);
+        return;
+    }
+    if (go__sched.idle_m == NULL && load_sc(&go__sched.polling) != 0) {
+        /* The sleeper in the poller is a thread too: it takes an idle p when it comes back. */
+        go__idle_p_push(pp);
+        go__futex_unlock(&go__sched.lock);
+        (void)sub_sc(&go__sched.spinning, 1u);
+        go__netpoll_break();
+        return;
+    }
+    go__futex_unlock(&go__sched.lock);
+    go__m_start(pp, true);
+}
+
+void go__handoff(struct go__p *pp)
+{
+    bool timers = load_rlx(&pp->timer_next) != INT64_MAX;
+    if (go__runq_length(pp) != 0 || pp->runnext != NULL || load_rlx(&go__sched.global_count) != 0 || go__unwatched()) {
+        go__m_start(pp, false);
+        return;
+    }
+    go__futex_lock(&go__sched.lock);
+    bool work = go__sched.global.count != 0;
+    if (!work) {
+        go__idle_p_push(pp);
+    }
+    go__futex_unlock(&go__sched.lock);
+    if (work) {
+        go__m_start(pp, false);
+    } else if (timers && load_rlx(&pp->timer_next) < load_sc(&go__sched.poll_until)) {
+        go__netpoll_break();
+    }
+}
+
+struct go__timers *go__timers_current(void)
+{
+    struct go__m *mp = go__m();
+    if (mp == NULL) {
+        return go__sched.all_p[0]->timers;
+    }
+    if (mp->curg == NULL) {
+        return mp->p != NULL ? mp->p->timers : go__sched.all_p[0]->timers;
+    }
+    mp = go__enter();
+    struct go__timers *timers = mp->p->timers;
+    go__leave(mp);
+    return timers;
+}
+
+/* A running p looks at its timers itself. Somebody must be told only if the heap's p may be idle: the arm comes from outside. */
+void go__timers_armed(struct go__timers *heap, int64_t when)
+{
+    (void)heap;
+    struct go__m *mp = go__m();
+    if (mp != NULL && load_acq(&mp->claim) == GO__CLAIM_NONE) {
+        return;
+    }
+    /* sc: timer_next was published before; the poller stores poll_until, then reads timer_next. */
+    if (load_sc(&go__sched.polling) != 0) {
+        if (when < load_sc(&go__sched.poll_until)) {
+            go__netpoll_break();
+        }
+        return;
+    }
+    go__futex_lock(&go__sched.lock);
+    struct go__p *pp = go__idle_p_pop();
+    go__futex_unlock(&go__sched.lock);
+    if (pp != NULL) {
+        go__m_start(pp, false);
+    }
+}

@@ -1,0 +1,235 @@
+#include "sched/world.h"
+
+#include <errno.h>
+
+#include "go/run.h"
+#include "os/clock.h"
+#include "os/thread.h"
+#include "sched/goroutine.h"
+#include "sched/hooks.h"
+#include "sched/proc.h"
+#include "sched/run.h"
+
+static go__futex_mutex turn; /* one stopper at a time; before sched.lock */
+
+bool go__unclaim_p(struct go__p *pp, struct go__m *mp)
+{
+    if (load_acq(&mp->claim) != GO__CLAIM_TAKEN) {
+        return false;
+    }
+    /* The owner leaves TAKEN only under the lock, which we hold: it has not noticed, or waits for the lock. */
+    if (mp->lost_p && mp->p == pp) {
+        mp->lost_p = false;
+        go__sched.lost--;
+        pp->m = mp;
+        store_rel(&mp->claim, (uint32_t)GO__CLAIM_NONE);
+        return true;
+    }
+    return false;
+}
+
+void go__world_wait(struct go__m *mp)
+{
+    go__futex_lock(&go__sched.lock);
+    struct go__p *pp = mp->p;
+    if (pp != NULL && load_rlx(&go__sched.world_stopped) != 0) {
+        mp->p = NULL;
+        pp->m = NULL;
+        go__idle_p_push(pp);
+    }
+    go__futex_unlock(&go__sched.lock);
+    uint32_t stopped;
+    while ((stopped = load_acq(&go__sched.world_stopped)) != 0) { /* acq pairs with the store in go__world_start */
+        (void)go__futex_wait(&go__sched.world_stopped, stopped, GO__FUTEX_FOREVER);
+    }
+}
+
+/* sched.lock held: how many ps still run goroutines, after another try at each. */
+static int still_running(const struct go__m *self)
+{
+    int running = 0;
+    for (int i = 0; i < go__sched.all_p_count; i++) {
+        struct go__p *pp = go__sched.all_p[i];
+        struct go__m *mp = pp->m;
+        if (mp == NULL || mp == self) {
+            continue;
+        }
+        if (go__claim_p(pp)) {
+            pp->stopped_from = mp;
+            store_rlx(&pp->status, (uint32_t)GO__P_STOPPED);
+        } else {
+            store_rlx(&pp->preempt, 1u); /* at its next decision it comes to the g0 side and sees world_stopped */
+            running++;
+        }
+    }
+    return running;
+}
+
+bool go__world_stop(int64_t timeout_ns)
+{
+    go__futex_lock(&turn); /* not inside: another stopper can take our p meanwhile */
+    struct go__m *self = go__m();
+    if (self != NULL && self->curg != NULL) {
+        self = go__enter();
+    }
+    go__futex_lock(&go__sched.lock);
+    store_sc(&go__sched.world_stopped, 1u);
+    go__futex_unlock(&go__sched.lock);
+    int64_t begun = go__clock_now();
+    for (;;) {
+        go__futex_lock(&go__sched.lock);
+        int running = still_running(self);
+        go__futex_unlock(&go__sched.lock);
+        if (running == 0) {
+            return true;
+        }
+        if (go__clock_now() - begun > timeout_ns) {
+            return false;
+        }
+        go__thread_yield();
+    }
+}
+
+/* sched.lock held: a p that was stopped goes back to its goroutine, or to the idle ones. */
+static void restart(struct go__p *pp)
+{
+    struct go__m *from = pp->stopped_from;
+    pp->stopped_from = NULL;
+    if (from == NULL) {
+        return;
+    }
+    store_rlx(&pp->status, (uint32_t)GO__P_RUNNING);
+    if (!go__unclaim_p(pp, from)) {
+        go__idle_p_push(pp);
+    }
+}
+
+void go__world_start(void)
+{
+    struct go__m *self = go__m();
+    go__futex_lock(&go__sched.lock);
+    store_rel(&go__sched.world_stopped, 0u); /* rel pairs with load_acq in go__world_wait and find_runnable */
+    for (int i = 0; i < go__sched.all_p_count; i++) {
+        restart(go__sched.all_p[i]);
+    }
+    int wanted = 1; /* for the poller, and for each idle p that holds queued goroutines */
+    for (int i = 0; i < go__sched.all_p_count; i++) {
+        struct go__p *pp = go__sched.all_p[i];
+        wanted += pp->m == NULL && go__runq_length(pp) != 0;
+    }
+    go__futex_unlock(&go__sched.lock);
+    go__futex_wake(&go__sched.world_stopped, INT32_MAX);
+    for (int i = 0; i < wanted; i++) {
+        go__futex_lock(&go__sched.lock);
+        struct go__p *pp = go__idle_p_pop();
+        go__futex_unlock(&go__sched.lock);
+        if (pp == NULL) {
+            break;
+        }
+        go__m_start(pp, false);
+    }
+    if (self != NULL && self->curg != NULL) {
+        go__leave(self);
+    }
+    go__futex_unlock(&turn);
+}
+
+/* World stopped: pp stops existing for the scheduler; what it holds goes elsewhere. */
+static void retire(struct go__p *pp, struct go__p *heir)
+{
+    struct go__g_list all = {0};
+    struct go__g *gp;
+    while ((gp = go__pick_local(pp)) != NULL) {
+        go__g_list_push(&all, gp);
+    }
+    go__futex_lock(&go__sched.lock);
+    while ((gp = all.head) != NULL) {
+        all.head = go__g_list_next(gp);
+        go__g_list_push(&go__sched.global, gp);
+    }
+    store_rlx(&go__sched.global_count, go__sched.global.count);
+    go__futex_unlock(&go__sched.lock);
+    go__timers_move(pp, heir);
+    go__free_gs_return(pp);
+}
+
+/* sched.lock held, world stopped: rebuilds the idle list from the ps below `procs` that nobody has. */
+static void rebuild_idle(int procs)
+{
+    go__sched.idle_p = NULL;
+    store_rlx(&go__sched.idle_p_count, 0u);
+    for (int i = 0; i < go__sched.all_p_count; i++) {
+        struct go__p *pp = go__sched.all_p[i];
+        pp->idle_link = NULL;
+        if (i >= procs) {
+            store_rlx(&pp->status, (uint32_t)GO__P_GONE);
+            pp->stopped_from = NULL; /* its goroutine finds its p taken */
+        } else if (pp->m == NULL && pp->stopped_from == NULL) {
+            go__idle_p_push(pp);
+        }
+    }
+}
+
+/* World stopped. The caller keeps a p whose index stays. */
+static int change_procs(int procs, struct go__m *self)
+{
+    int before = go__sched.procs;
+    while (go__sched.all_p_count < procs) {
+        struct go__p *pp = go__p_new(go__sched.all_p_count);
+        if (pp == NULL) {
+            return -ENOMEM;
+        }
+        go__sched.all_p[go__sched.all_p_count++] = pp;
+    }
+    struct go__p *own = self != NULL ? self->p : NULL;
+    if (own != NULL && (int)own->index >= procs) {
+        struct go__p *other = go__sched.all_p[0];
+        other->stopped_from = NULL; /* whoever had it waits for another one */
+        other->m = self;
+        own->m = NULL;
+        self->p = other;
+    }
+    for (int i = procs; i < before; i++) {
+        retire(go__sched.all_p[i], go__sched.all_p[i % procs]);
+    }
+    go__futex_lock(&go__sched.lock);
+    go__sched.procs = procs;
+    rebuild_idle(procs);
+    go__futex_unlock(&go__sched.lock);
+    return before;
+}
+
+struct change {
+    int procs, result;
+};
+
+static void set_procs(void *arg)
+{
+    struct change *c = arg;
+    while (!go__world_stop(1000000000)) {
+        go__world_start(); /* a p that does not stop is one whose thread got no CPU for a second */
+    }
+    struct go__m *self = go__m();
+    c->result = change_procs(c->procs, self != NULL && self->curg != NULL ? self : NULL);
+    go__world_start();
+}
+
+int go_procs(void)
+{
+    return load_acq(&go__sched.active) != 0 ? go__sched.procs : 0; /* acq pairs with the store at start */
+}
+
+int go_set_procs(int procs)
+{
+    if (procs < 1 || procs > GO__MAX_PROCS) {
+        return -EINVAL;
+    }
+    if (load_acq(&go__sched.active) == 0) {
+        return -ESRCH;
+    }
+    struct change c;
+    c.procs = procs;
+    c.result = 0;
+    go__system_call(set_procs, &c);
+    return c.result;
+}
