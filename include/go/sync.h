@@ -1,38 +1,23 @@
-/* Synchronisation with the meaning it has in Go: waitgroup, mutex, rwmutex, cond, semaphore, once.
+/* Locks and meeting points with Go's meaning, for goroutines and for any other thread while the runtime runs.
  *
- * All objects are the caller's memory. Zero bytes are a valid initial value, static ones need no init call, none needs a destroy
- * call. Fields are private. An object must not be copied or moved while in use. Whoever is woken may free it at once: the waker
- * does not touch it again.
+ *   static go_mutex lock;                    // zero is valid: no init, no destroy
+ *   static go_waitgroup done = GO_WAITGROUP_INIT;
+ *   static int hits;
  *
- *   #include <go/run.h>
- *   #include <go/sync.h>
- *   #include <stdio.h>
- *
- *   static go_mutex lock;
- *   static go_waitgroup workers;
- *   static int total;
- *
- *   static void add(void *arg)
+ *   static void hit(void *arg)
  *   {
  *       (void)arg;
  *       go_mutex_lock(&lock);
- *       total++;
+ *       hits++;
  *       go_mutex_unlock(&lock);
  *   }
+ *   ...
+ *   for (int i = 0; i < 100; i++) go_waitgroup_go(&done, hit, NULL);
+ *   go_waitgroup_wait(&done);
  *
- *   static int start(void *arg)
- *   {
- *       (void)arg;
- *       for (int i = 0; i < 100; i++) { go_waitgroup_go(&workers, add, NULL); }
- *       go_waitgroup_wait(&workers);
- *       printf("%d\n", total);
- *       return 0;
- *   }
- *
- *   int main(void) { return go_run(start, NULL); }
- *
- * Caller, for every function here: any goroutine or, while the runtime runs, any thread (which then blocks itself). Calls that need
- * not wait work without a runtime too. */
+ * Whoever is woken by the last done, an unlock or a signal may free the object at once: the waker does not touch it again.
+ * Calls that return void are never cancelled by a bound context; their _until forms are. Deadlines are absolute on go_now()'s clock;
+ * one in the past makes the call a poll. Fields are private. */
 #ifndef GO_SYNC_H
 #define GO_SYNC_H
 
@@ -44,177 +29,106 @@
 
 #ifdef __cplusplus
 extern "C" {
+#define GO_SYNC_ALIGN alignas(8)
+#else
+#define GO_SYNC_ALIGN _Alignas(8)
 #endif
 
 typedef struct go_waitgroup {
-    uint64_t private_state;
+    GO_SYNC_ALIGN uint64_t private_state; /* counter << 32 | lock and waiter flags */
     void *private_waiters;
 } go_waitgroup;
 
 typedef struct go_mutex {
-    uint32_t private_state;
+    GO_SYNC_ALIGN uint32_t private_state;
     uint32_t private_lock;
     void *private_waiters;
 } go_mutex;
 
 typedef struct go_rwmutex {
-    uint32_t private_state;
-    uint32_t private_lock;
-    void *private_readers[2];
-    void *private_writers[2];
-    uint64_t private_spare;
+    GO_SYNC_ALIGN uint64_t private_words[6];
 } go_rwmutex;
 
 typedef struct go_cond {
-    uint32_t private_lock;
-    uint32_t private_spare;
-    void *private_waiters[2];
+    GO_SYNC_ALIGN uint64_t private_words[3];
 } go_cond;
 
 typedef struct go_sem {
-    int64_t private_free;
-    int64_t private_total;
-    uint32_t private_lock;
-    uint32_t private_spare;
-    void *private_waiters;
+    GO_SYNC_ALIGN int64_t private_free;
+    int64_t private_total_lock;
+    void *private_waiters[2];
 } go_sem;
 
 typedef struct go_once {
-    uint32_t private_state;
+    GO_SYNC_ALIGN uint32_t private_done;
     uint32_t private_lock;
-    void *private_waiters[2];
+    uint64_t private_words[2];
 } go_once;
 
 #define GO_WAITGROUP_INIT {0, 0}
 #define GO_MUTEX_INIT     {0, 0, 0}
-#define GO_RWMUTEX_INIT   {0, 0, {0, 0}, {0, 0}, 0}
-#define GO_COND_INIT      {0, 0, {0, 0}}
-#define GO_ONCE_INIT      {0, 0, {0, 0}}
+#define GO_RWMUTEX_INIT   {{0}}
+#define GO_COND_INIT      {{0}}
+#define GO_ONCE_INIT      {0, 0, {0}}
 
-/* go_waitgroup_add: change the number of things still to be done.
- *   delta   may be negative; reaching 0 wakes all waiters, going below is a fatal error
- * Parks:  no.     Wakes: all waiters at 0.
- * Order:  everything before the call that reaches 0 is visible after the waits it ends.
- * A call that leaves 0 must happen before the wait that shall see it: add before starting the goroutine, not inside it.
- * Source: Go's sync.WaitGroup; src/sync/waitgroup.c. */
+/* go_waitgroup_add: change the counter by delta; at 0 all waiters wake. Fatal below 0.
+ * go_waitgroup_done: add -1.
+ * Parks:  no.     Order: everything before the add that reaches 0 is visible after wait.     Source: sync.WaitGroup. */
 GO_API void go_waitgroup_add(go_waitgroup *wg, int delta);
-
-/* go_waitgroup_done: one thing less: go_waitgroup_add(wg, -1). */
 GO_API void go_waitgroup_done(go_waitgroup *wg);
 
-/* go_waitgroup_wait: wait until the number is 0. Once it has returned, wg may be used again or freed.
- * Parks:  yes, unless it is 0; never cancelled. */
+/* go_waitgroup_wait: wait until the counter is 0. The group may be used again, or freed, when it returns.
+ * go_waitgroup_wait_until: 0, -ETIMEDOUT or -ECANCELED.
+ * Parks:  yes. */
 GO_API void go_waitgroup_wait(go_waitgroup *wg);
-
-/* go_waitgroup_wait_until: the same with a limit.
- *   deadline   on go_now()'s clock; one in the past: only look
- * Returns 0; -ETIMEDOUT; -ECANCELED if the bound context is done. wg is still in use after a failure.
- * Parks:  yes, unless the number is 0. */
 GO_API int go_waitgroup_wait_until(go_waitgroup *wg, int64_t deadline);
 
-/* go_waitgroup_go: add 1, run fn(arg) in a goroutine of its own, done when it ends (by return or go_exit). Memory out, or no
- * runtime: fatal error.
- * Parks:  no. */
+/* go_waitgroup_go: add 1, start fn(arg) in a goroutine, done when it ends. Fatal when memory is out. */
 GO_API void go_waitgroup_go(go_waitgroup *wg, go_func fn, void *arg);
 
-/* go_mutex_lock: take m. It does not nest: locking what one holds is a deadlock. Newcomers may pass waiters, but a waiter older
- * than 1 ms gets m handed over, in order of arrival.
- * Parks:  yes, while it is taken; never cancelled.
- * Order:  everything before an unlock is visible after the next lock.
- * Source: Go's sync.Mutex; src/sync/mutex.c. */
+/* go_mutex_lock: take m. It may be unlocked by another goroutine. A waiter older than 1 ms gets it handed over.
+ * go_mutex_lock_until: 0, -ETIMEDOUT or -ECANCELED.     go_mutex_trylock: true if it was free.
+ * go_mutex_unlock: fatal if m is not locked.
+ * Parks:  lock and lock_until, yes.     Order: unlock before the next lock.     Source: sync.Mutex. */
 GO_API void go_mutex_lock(go_mutex *m);
-
-/* go_mutex_lock_until: the same with a limit.
- *   deadline   on go_now()'s clock; one in the past: only try
- * Returns 0 with m taken; -ETIMEDOUT; -ECANCELED if the bound context is done, even if m is free. */
-GO_API GO_NODISCARD int go_mutex_lock_until(go_mutex *m, int64_t deadline);
-
-/* go_mutex_trylock: take m if it is free now. Returns true if it did.
- * Parks:  no. */
-GO_API GO_NODISCARD bool go_mutex_trylock(go_mutex *m);
-
-/* go_mutex_unlock: give m up; another goroutine than the one that locked it may. Unlocking what is not locked is a fatal error.
- * Parks:  no.     Wakes: at most one waiter. */
+GO_API int go_mutex_lock_until(go_mutex *m, int64_t deadline);
+GO_API bool go_mutex_trylock(go_mutex *m);
 GO_API void go_mutex_unlock(go_mutex *m);
 
-/* go_rwmutex_rlock: take m together with other readers. A waiting writer holds off new readers, so a reader must not take it twice.
- * Parks:  yes, while a writer holds or awaits it; never cancelled.
- * Source: Go's sync.RWMutex; src/sync/rwmutex.c. */
+/* go_rwmutex_*: any number of readers or one writer; a pending writer holds off new readers. Fatal: unlocking what is not locked.
+ * Parks:  rlock and lock, yes.     Source: sync.RWMutex. */
 GO_API void go_rwmutex_rlock(go_rwmutex *m);
-
-/* go_rwmutex_tryrlock: rlock if that needs no waiting. Returns true if it did.
- * Parks:  no. */
-GO_API GO_NODISCARD bool go_rwmutex_tryrlock(go_rwmutex *m);
-
-/* go_rwmutex_runlock: one reader less. Without a reader: fatal error.
- * Parks:  no.     Wakes: the waiting writer, if this was the last reader. */
+GO_API bool go_rwmutex_tryrlock(go_rwmutex *m);
 GO_API void go_rwmutex_runlock(go_rwmutex *m);
-
-/* go_rwmutex_lock: take m alone. Readers that came before are waited for, later ones wait.
- * Parks:  yes, while it is held; never cancelled. */
 GO_API void go_rwmutex_lock(go_rwmutex *m);
-
-/* go_rwmutex_trylock: lock if that needs no waiting. Returns true if it did.
- * Parks:  no. */
-GO_API GO_NODISCARD bool go_rwmutex_trylock(go_rwmutex *m);
-
-/* go_rwmutex_unlock: the writer is done. Not locked by a writer: fatal error.
- * Parks:  no.     Wakes: the readers that wait; if there are none, the next writer. */
+GO_API bool go_rwmutex_trylock(go_rwmutex *m);
 GO_API void go_rwmutex_unlock(go_rwmutex *m);
 
-/* go_cond_wait: give m up, wait for a signal, take m again. No signal between the two is missed. Check the condition in a loop: it
- * may have changed again before m was taken.
- *   m   held by the caller
- * Parks:  yes; never cancelled.
- * Source: Go's sync.Cond; src/sync/cond.c. */
+/* go_cond_wait: unlock m, wait for a signal, lock m again. Waiters wake longest first; there are no spurious wake-ups.
+ * go_cond_wait_until: 0, -ETIMEDOUT or -ECANCELED; m is held in every case.
+ * go_cond_signal wakes one, go_cond_broadcast all; m need not be held.
+ * Parks:  the waits, yes.     Source: sync.Cond. */
 GO_API void go_cond_wait(go_cond *c, go_mutex *m);
-
-/* go_cond_wait_until: the same with a limit.
- *   deadline   on go_now()'s clock
- * Returns 0 after a signal; -ETIMEDOUT; -ECANCELED if the bound context is done. m is held afterwards in every case. */
 GO_API int go_cond_wait_until(go_cond *c, go_mutex *m, int64_t deadline);
-
-/* go_cond_signal: wake who has waited longest, if anyone. The mutex may be held or not.
- * Parks:  no.     Wakes: at most one waiter. */
 GO_API void go_cond_signal(go_cond *c);
-
-/* go_cond_broadcast: wake all that wait.
- * Parks:  no.     Wakes: all waiters. */
 GO_API void go_cond_broadcast(go_cond *c);
 
-/* go_sem_init: a semaphore with so many permits. A zeroed one has 0: everything it can hand out was released into it before.
- *   permits   0 or more; negative: fatal error */
+/* go_sem_init: a semaphore with that many permits; a zeroed one has none.
+ * go_sem_acquire: take n permits, FIFO: a large request is not overtaken. Returns 0; -EINVAL if n < 0 or more than it ever had;
+ *   -ECANCELED; the _until form -ETIMEDOUT. n == 0 succeeds.     go_sem_try_acquire: true if they were free and nobody waits.
+ * go_sem_release: give n back; fatal if more than was taken.
+ * Parks:  acquire, yes.     Source: golang.org/x/sync/semaphore. */
 GO_API void go_sem_init(go_sem *s, int64_t permits);
-
-/* go_sem_acquire: take n permits, in order of arrival: a large request is not passed by small ones.
- *   n   0 succeeds at once
- * Returns 0; -EINVAL if n is negative or more than the semaphore ever had; -ECANCELED if the bound context is done.
- * Parks:  yes, until n are free and nobody came before.
- * Source: Go's x/sync/semaphore; src/sync/weighted.c. */
 GO_API int go_sem_acquire(go_sem *s, int64_t n);
-
-/* go_sem_acquire_until: the same with a limit.
- *   deadline   on go_now()'s clock; one in the past: only try
- * Returns as go_sem_acquire, or -ETIMEDOUT. */
-GO_API GO_NODISCARD int go_sem_acquire_until(go_sem *s, int64_t n, int64_t deadline);
-
-/* go_sem_try_acquire: take n permits if they are free now and nobody waits. Returns true if it did.
- * Parks:  no. */
-GO_API GO_NODISCARD bool go_sem_try_acquire(go_sem *s, int64_t n);
-
-/* go_sem_release: give n permits back. Releasing more than was taken is a fatal error.
- * Parks:  no.     Wakes: the first waiters that n permits suffice for. */
+GO_API int go_sem_acquire_until(go_sem *s, int64_t n, int64_t deadline);
+GO_API bool go_sem_try_acquire(go_sem *s, int64_t n);
 GO_API void go_sem_release(go_sem *s, int64_t n);
 
-/* go_once_do: the first call runs fn(arg); every call returns after that run has ended. If fn calls it again with the same once,
- * that is a deadlock. If fn ends its goroutine with go_exit, it counts as done.
- * Parks:  yes, while another caller's fn runs; never cancelled.
- * Order:  everything in fn is visible after every go_once_do.
- * Source: Go's sync.Once; src/sync/once.c. */
+/* go_once_do: the first call runs fn(arg); others wait until it is over. go_exit inside fn counts as over.
+ * Parks:  yes.     Source: sync.Once. */
 GO_API void go_once_do(go_once *once, go_func fn, void *arg);
 
 #ifdef __cplusplus
 }
 #endif
-
 #endif
