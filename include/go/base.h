@@ -5,7 +5,7 @@
 #define GO_VERSION_MAJOR 0
 #define GO_VERSION_MINOR 1
 #define GO_VERSION_PATCH 0
-#define GO_VERSION_STRING "0.1.0"
+#define GO_VERSION "0.1.0"
 
 #if defined(__GNUC__)
 #define GO_API __attribute__((visibility("default")))
@@ -26,7 +26,7 @@ extern "C" {
  * Parks:  no.     Caller: any thread, a runtime is not needed; allocates nothing. */
 GO_API const char *go_strerror(int code);
 
-/* go_version: the library's version, "major.minor.patch"; GO_VERSION_STRING is the headers'. */
+/* go_version: the library's version, "major.minor.patch"; GO_VERSION is the headers'. */
 GO_API const char *go_version(void);
 
 #ifdef __cplusplus

@@ -1,6 +1,5 @@
 #include "os/cpu.h"
 
-#define _GNU_SOURCE
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
