@@ -58,12 +58,14 @@ _Static_assert(offsetof(struct go__gobuf, limit) == GO__GOBUF_LIMIT, "switch_<cp
  * another thread: nothing read from thread-local storage before may be used after. */
 void go__switch(struct go__gobuf *from, const struct go__gobuf *to);
 
-/* go__gobuf_entry: the return address of a fresh stack; calls fn(arg) (from callee-saved registers) and never returns. The
- * unwinder stops here. */
+/* go__gobuf_entry: the return address of a fresh stack; calls fn(arg) (from callee-saved registers) and, when it returns, goes on
+ * where its result says. The unwinder stops here. */
 void go__gobuf_entry(void);
 
-/* go__gobuf_init: prepare buf so that the first switch to it runs fn(arg) on the stack that ends at hi (16-byte aligned). */
-void go__gobuf_init(struct go__gobuf *buf, void *hi, uintptr_t limit, void (*fn)(void *), void *arg);
+/* go__gobuf_init: prepare buf so that the first switch to it runs fn(arg) on the stack that ends at hi (16-byte aligned). When fn
+ * returns the stack is left for good, for the side that it returned. */
+typedef const struct go__gobuf *(*go__gobuf_fn)(void *arg);
+void go__gobuf_init(struct go__gobuf *buf, void *hi, uintptr_t limit, go__gobuf_fn fn, void *arg);
 
 /* go__limit_address: the calling thread's limit word, which only that thread and a preempting sysmon write; NULL if the CPU
  * or C library has none. */

@@ -1,6 +1,6 @@
 #include "arch/gobuf.h"
 
-void go__gobuf_init(struct go__gobuf *buf, void *hi, uintptr_t limit, void (*fn)(void *), void *arg)
+void go__gobuf_init(struct go__gobuf *buf, void *hi, uintptr_t limit, go__gobuf_fn fn, void *arg)
 {
     uintptr_t *sp = (uintptr_t *)((uintptr_t)hi & ~(uintptr_t)15);
 #if defined(__x86_64__)

@@ -38,6 +38,7 @@ go__switch:
         mov     x9, sp
         str     x9, [x0, #GO__GOBUF_SP]
         ldr     x9, [x1, #GO__GOBUF_SP]
+.Lresume:                                       /* x9: the new stack */
         mov     sp, x9
         ldp     x19, x20, [sp, #0]
         ldp     x21, x22, [sp, #16]
@@ -67,7 +68,8 @@ go__switch:
         .cfi_endproc
         .size   go__switch, .-go__switch
 
-/* void go__gobuf_entry(void): first instruction of a fresh stack; fn in x19, arg in x20. */
+/* void go__gobuf_entry(void): first instruction of a fresh stack; fn in x19, arg in x20. What fn returns says where to go on
+ * when it is over. */
         .globl  go__gobuf_entry
         .hidden go__gobuf_entry
         .type   go__gobuf_entry, %function
@@ -81,7 +83,8 @@ go__gobuf_entry:
         mov     x30, #0
         mov     x0, x20
         blr     x19
-        brk     #1
+        ldr     x9, [x0, #GO__GOBUF_SP]
+        b       .Lresume
         .cfi_endproc
         .size   go__gobuf_entry, .-go__gobuf_entry
 

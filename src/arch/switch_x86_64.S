@@ -13,7 +13,9 @@
         .text
 
 /* void go__switch(struct go__gobuf *from [rdi], const struct go__gobuf *to [rsi])
- * Leaves with an indirect jump, not a return: the return predictor would point into the stack we left. */
+ * Ends with a return: the CPU predicts returns in pairs with calls, and after a jump each return that follows would be predicted
+ * wrong, while goroutines that wait in the same place make it right. A fresh stack has nothing to return to: that one gets a jump, and
+ * a goroutine that ends leaves the predictor as it found it. */
         .globl  go__switch
         .hidden go__switch
         .type   go__switch, @function
@@ -49,6 +51,10 @@ go__switch:
 #else
         movq    GO__GOBUF_SP(%rsi), %rsp
 #endif
+.Lresume:                                       /* on the new stack */
+        leaq    go__gobuf_entry(%rip), %rcx
+        cmpq    %rcx, GO__GOBUF_SAVED_BYTES(%rsp)
+        je      .Lfresh
         popq    %r15
         .cfi_adjust_cfa_offset -8
         .cfi_restore r15
@@ -67,27 +73,35 @@ go__switch:
         popq    %rbp
         .cfi_adjust_cfa_offset -8
         .cfi_restore rbp
-        popq    %rcx
-        .cfi_adjust_cfa_offset -8
-        .cfi_register rip, rcx
-        jmp     *%rcx
+        ret
         .cfi_endproc
         .size   go__switch, .-go__switch
 
-/* void go__gobuf_entry(void): first instruction of a fresh stack; fn in r12, arg in r13, rsp 16-byte aligned. */
+/* void go__gobuf_entry(void): first instruction of a fresh stack; fn in r12, arg in r13, rsp 16-byte aligned. What fn returns says
+ * where to go on when it is over. */
         .globl  go__gobuf_entry
         .hidden go__gobuf_entry
         .type   go__gobuf_entry, @function
         .p2align 4
         .cfi_startproc
         .cfi_undefined rip                      /* the chain of frames ends here */
-        nop                                     /* unwinders look up the call's address minus one */
+.Lfresh:
+        movq    16(%rsp), %r13                  /* as go__gobuf_init laid them */
+        movq    24(%rsp), %r12
+        addq    $GO__GOBUF_SAVED_BYTES+8, %rsp  /* and at least one byte before the entry: unwinders look up the call's address minus one */
 go__gobuf_entry:
         LANDING_PAD
         xorl    %ebp, %ebp                      /* ...for frame-pointer walkers too */
         movq    %r13, %rdi
         callq   *%r12
-        ud2
+#ifdef GO__LIMIT_WORD
+        movq    GO__GOBUF_LIMIT(%rax), %rcx
+        movq    GO__GOBUF_SP(%rax), %rsp
+        movq    %rcx, %fs:GO__LIMIT_WORD
+#else
+        movq    GO__GOBUF_SP(%rax), %rsp
+#endif
+        jmp     .Lresume
         .cfi_endproc
         .size   go__gobuf_entry, .-go__gobuf_entry
 

@@ -8,7 +8,8 @@
 
 struct go__m;
 
-extern __thread struct go__m *go__tls_m __attribute__((tls_model("initial-exec")));
+/* Visible: go/sync.h reads it in the program's own code. */
+extern __thread struct go__m *go__tls_m __attribute__((tls_model("initial-exec"), visibility("default")));
 
 /* The calling thread's m; NULL on a thread that is not goco's. */
 GO__INLINE struct go__m *go__m(void)

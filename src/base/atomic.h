@@ -63,6 +63,17 @@ extern go__atomic(unsigned) go__tsan_fence_word;
 #define fence_sc() atomic_thread_fence(memory_order_seq_cst)
 #endif
 
+/* The edge of a lock or a note, said aloud: rooms that ThreadSanitizer does not watch take and drop them too. */
+#if GO__TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define go__tsan_acquire(p) __tsan_acquire(p)
+#define go__tsan_release(p) __tsan_release(p)
+#else
+#define go__tsan_acquire(p) ((void)0)
+#define go__tsan_release(p) ((void)0)
+#endif
+
 GO__INLINE void go__cpu_relax(void)
 {
 #if defined(__x86_64__)

@@ -58,6 +58,24 @@ __asm__(".pushsection .note.GNU-split-stack,\"\",@progbits\n\t.popsection\n\t"
 #define GO__ASAN 0
 #endif
 
+/* ThreadSanitizer must not look at the records of m, p and g: a slot's next goroutine and the last one are not ordered for its
+ * eyes, on purpose. So functions outside the scheduler that write them are GO__NO_TSAN, and what the scheduler's headers give to the
+ * rooms above stays by itself then (clang still sees its atomics). */
+#if GO__TSAN
+#define GO__NO_TSAN      __attribute__((no_sanitize("thread"), noinline))
+#define GO__SCHED_INLINE static GO__UNUSED GO__NO_TSAN
+#else
+#define GO__NO_TSAN
+#define GO__SCHED_INLINE GO__INLINE
+#endif
+
+/* A function whose last act is to leave its stack for good: AddressSanitizer takes away the fake frame that it might give it. */
+#if GO__ASAN
+#define GO__NO_ASAN __attribute__((no_sanitize("address")))
+#else
+#define GO__NO_ASAN
+#endif
+
 #ifndef GO_DEBUG
 #define GO_DEBUG 0 /* 0 none, 1 cheap checks, 2 lock rank and status, 3 walks lists */
 #endif

@@ -23,15 +23,21 @@ GO__INLINE void go__spin_lock(go__spinlock *lock)
     if (go__unlikely(xchg_acq(&lock->word, 1u) != 0)) {
         go__spin_lock_slow(lock);
     }
+    go__tsan_acquire(lock);
 }
 
 GO__INLINE bool go__spin_trylock(go__spinlock *lock)
 {
-    return load_rlx(&lock->word) == 0 && xchg_acq(&lock->word, 1u) == 0;
+    if (load_rlx(&lock->word) != 0 || xchg_acq(&lock->word, 1u) != 0) {
+        return false;
+    }
+    go__tsan_acquire(lock);
+    return true;
 }
 
 GO__INLINE void go__spin_unlock(go__spinlock *lock)
 {
+    go__tsan_release(lock);
     /* rel: the section's writes come first; partner is the exchange of the next taker. */
     store_rel(&lock->word, 0u);
 }

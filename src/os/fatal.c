@@ -5,11 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "arch/call.h"
 #include "base/atomic.h"
 #include "base/mem.h"
 #include "os/syscall.h"
 
 #define MESSAGE_BYTES 1024
+#define SPEECH_STACK  2048 /* formatting and a write need about 300 */
 
 struct out {
     char *at, *end; /* end is where the final '\0' may still go */
@@ -113,21 +115,45 @@ static void print_line(char *buffer, const char *prefix, const char *format, va_
     write_all(buffer, length);
 }
 
+/* What is said, and a stack to say it on: the caller may be at the end of a small one, with a neighbour's record below. */
+struct speech {
+    char line[MESSAGE_BYTES];
+    const char *prefix, *format;
+    va_list list;
+    GO__ALIGNED(16) char stack[SPEECH_STACK];
+};
+
 /* Taken once and never given back: 0 nobody, else the thread that dies. */
 static go__atomic(uint32_t) dying_thread;
 static go__atomic(uint32_t) warn_busy;
-static char fatal_line[MESSAGE_BYTES]; /* the owner of dying_thread */
-static char warn_line[MESSAGE_BYTES];  /* the owner of warn_busy */
+static struct speech last_words; /* the owner of dying_thread */
+static struct speech warning;    /* the owner of warn_busy */
+
+static void speak(void *arg)
+{
+    struct speech *s = arg;
+    print_line(s->line, s->prefix, s->format, s->list);
+}
+
+GO__INLINE void speak_elsewhere(struct speech *s)
+{
+#if GO__ASAN || GO__TSAN
+    speak(s); /* no small stacks, and the tools know every stack that is in use */
+#else
+    go__call_on(speak, s, s->stack + sizeof s->stack);
+#endif
+}
 
 void go__warn(const char *format, ...)
 {
     while (xchg_acq(&warn_busy, 1u) != 0) { /* acq pairs with the store_rel below */
         (void)go__syscall0(SYS_sched_yield);
     }
-    va_list list;
-    va_start(list, format);
-    print_line(warn_line, "goco: ", format, list);
-    va_end(list);
+    warning.prefix = "goco: ";
+    warning.format = format;
+    va_start(warning.list, format);
+    speak_elsewhere(&warning);
+    va_end(warning.list);
     store_rel(&warn_busy, 0u);
 }
 
@@ -141,10 +167,11 @@ void go__fatal(const char *format, ...)
         }
         go__abort(); /* dying failed: no second report */
     }
-    va_list list;
-    va_start(list, format);
-    print_line(fatal_line, "goco: fatal error: ", format, list);
-    va_end(list);
+    last_words.prefix = "goco: fatal error: ";
+    last_words.format = format;
+    va_start(last_words.list, format);
+    speak_elsewhere(&last_words);
+    va_end(last_words.list);
     go__fatal_dump();
     go__abort();
 }

@@ -38,6 +38,7 @@ void go__note_clear(go__note *note)
 
 void go__note_wake(go__note *note)
 {
+    go__tsan_release(note);
     store_rel(&note->word, 1u); /* pairs with load_acq in go__note_sleep: what the waker prepared is visible */
     go__futex_wake(&note->word, 1);
 }
@@ -47,6 +48,7 @@ void go__note_sleep(go__note *note)
     while (load_acq(&note->word) == 0) {
         (void)go__futex_wait(&note->word, 0, GO__FUTEX_FOREVER);
     }
+    go__tsan_acquire(note);
 }
 
 int go__note_sleep_for(go__note *note, int64_t timeout_ns)
@@ -54,7 +56,11 @@ int go__note_sleep_for(go__note *note, int64_t timeout_ns)
     if (load_acq(&note->word) == 0) {
         (void)go__futex_wait(&note->word, 0, timeout_ns);
     }
-    return load_acq(&note->word) != 0 ? 0 : -ETIMEDOUT;
+    if (load_acq(&note->word) == 0) {
+        return -ETIMEDOUT;
+    }
+    go__tsan_acquire(note);
+    return 0;
 }
 
 void go__futex_lock_slow(go__futex_mutex *lock)

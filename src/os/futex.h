@@ -38,10 +38,12 @@ GO__INLINE void go__futex_lock(go__futex_mutex *lock)
     if (go__unlikely(!cas_acq(&lock->word, &expected, 1u))) {
         go__futex_lock_slow(lock);
     }
+    go__tsan_acquire(lock);
 }
 
 GO__INLINE void go__futex_unlock(go__futex_mutex *lock)
 {
+    go__tsan_release(lock);
     if (go__unlikely(xchg_rel(&lock->word, 0u) == 2)) {
         go__futex_wake(&lock->word, 1);
     }
