@@ -4,6 +4,7 @@
  * with the personality because __morestack refers to that: both come along or neither. */
 #include <pthread.h>
 
+#include "arch/morestack.h"
 #include "sched/rt.h"
 #include "stack/grow.h"
 
@@ -14,8 +15,6 @@
 /* Unwinding passes a __morestack frame for good (phase 2): what runs next stands on the stack it was called from, so its limit
  * must be in force. The segment itself still carries the unwinder; it is stale once a landing pad runs, and found so later. */
 uintptr_t _Unwind_GetGR(void *context, int reg) __attribute__((weak)); /* there whenever somebody unwinds */
-int go__morestack_personality(int version, int actions, uint64_t exception_class, void *exception, void *context);
-
 int go__morestack_personality(int version, int actions, uint64_t exception_class, void *exception, void *context)
 {
     enum { CLEANUP_PHASE = 2, CONTINUE_UNWIND = 8, REG_RBP = 6 };

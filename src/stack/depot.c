@@ -96,15 +96,17 @@ static struct go__slab *slab_new(struct go__depot *depot)
     if ((uintptr_t)slab >= depot->hint && (uintptr_t)slab - depot->hint < GO__AREA_BYTES / 2) {
         depot->next_hint = (uintptr_t)slab + depot->slab_bytes;
     }
-    slab->populated = (char *)slab;
+    char *populated = (char *)slab;
     if (depot->guarded) {
         go__vm_no_huge(slab, depot->slab_bytes);
     } else if (depot->slab_count > 0) {
-        /* A program that fills one slab will fill the next: one fault instead of 512. */
+        /* A program that fills one slab will fill the next: one fault instead of 512. Before the first word is written: a slab that
+         * has a small page already gets no huge one. */
         go__vm_want_huge(slab, depot->slab_bytes);
         go__vm_populate(slab, depot->slab_bytes);
-        slab->populated = (char *)slab + depot->slab_bytes;
+        populated += depot->slab_bytes;
     }
+    slab->populated = populated;
     go__list_push_back(&depot->slabs, &slab->all_link);
     go__list_push_back(&depot->available, &slab->available_link);
     depot->slab_count++;

@@ -9,6 +9,7 @@
  * are then stale: the stack pointer does not lie in them). */
 #include "stack/grow.h"
 
+#include "arch/morestack.h"
 #include "base/mem.h"
 #include "os/fatal.h"
 #include "sched/rt.h"
@@ -215,31 +216,9 @@ static void set_limit_word(uintptr_t limit)
 
 _Static_assert(GO__LIMIT_WORD == 0x70, "the two functions above spell it out");
 
-/* What __morestack pushed, lowest address first, and above it the stack as the caller left it. */
-struct go__grow_frame {
-    uintptr_t r11; /* bytes of arguments on the stack */
-    uintptr_t r9, r8, rcx, rdx, rsi, rdi, rax;
-    uintptr_t r10; /* bytes the frame needs, and the room for unchecked code on top if that was asked for */
-    uintptr_t rbp;
-    uintptr_t into;   /* return address into the prologue: a `ret`, then the body */
-    uintptr_t caller; /* the prologue's own return address */
-    unsigned char arguments[];
-};
-
 #define CROSS_SPARE 256u /* what the crossing itself takes of a segment, at most */
 
-enum grow_action { GROW_STAY = 0, GROW_CROSS = 1, GROW_PREEMPT = 2 };
-
-struct go__grow_result {
-    uintptr_t sp;
-    uintptr_t action;
-};
-
-struct go__grow_result go__grow_enter(struct go__grow_frame *frame);
-void go__grow_leave(uintptr_t rbp);
-uintptr_t go__grow_alloca(size_t bytes, uintptr_t sp);
-extern uint32_t go__grow_xsave_bytes, go__grow_has_xsave;
-uint32_t go__grow_xsave_bytes; /* 0: not asked the CPU yet */
+uint32_t go__grow_xsave_bytes;
 uint32_t go__grow_has_xsave;
 
 static struct go__g *running(void)
@@ -277,7 +256,7 @@ GO__INLINE struct go__grow_result cross(struct go__stack_state *state, struct go
         sp = copy_arguments(frame, sp);
     }
     link_segment(state, seg, (uintptr_t)&frame->rbp, below);
-    return (struct go__grow_result){sp, GROW_CROSS};
+    return (struct go__grow_result){sp, GO__GROW_CROSS};
 }
 
 /* Pops segments that sp is not in. Their contents are gone: longjmp, an exception or the end of a VLA's scope left them. */
@@ -342,7 +321,7 @@ static void ask_cpu(void)
 static struct go__grow_result GO__NOINLINE enter_slowly(struct go__grow_frame *frame, struct go__g *gp)
 {
     uintptr_t sp = (uintptr_t)&frame->caller;
-    struct go__grow_result stay = {0, GROW_STAY};
+    struct go__grow_result stay = {0, GO__GROW_STAY};
     if (gp == NULL) {
         set_limit_word(0); /* a thread's own stack: a poison came late */
         return stay;
@@ -362,7 +341,7 @@ static struct go__grow_result GO__NOINLINE enter_slowly(struct go__grow_frame *f
         }
         struct go__segment *seg = next_segment(gp, GO__ROOM_BYTES);
         link_segment(state, seg, (uintptr_t)&frame->rbp, limit);
-        return (struct go__grow_result){seg->hi, GROW_PREEMPT};
+        return (struct go__grow_result){seg->hi, GO__GROW_PREEMPT};
     }
     if (sp >= limit + frame->r10) {
         return stay;

@@ -142,8 +142,4 @@ bool go__entry_is_split(void (*entry)(void *arg));
  * our own. False: every goroutine gets a reserved slot. */
 bool go__link_is_split(void);
 
-/* Defined by the scheduler; go__m()->curg and go__m()->segs are what morestack reads of it. The limit word was poisoned. Runs on a segment (never the small stack) with every register of the interrupted call saved, so
- * it may call anything and may switch away; it returns on the same thread. */
-void go__preempt_check(void);
-
 #endif
