@@ -1,5 +1,6 @@
 #include "sched/blocking.h"
 
+#include "arch/morestack.h"
 #include "go/run.h"
 #include "os/fatal.h"
 #include "sched/proc.h"
@@ -35,9 +36,9 @@ struct go__p *go__detach_p(struct go__m *mp)
     return pp;
 }
 
-/* sched.lock held. */
-static void found_p(struct go__m *mp)
+void go__count_found(struct go__m *mp)
 {
+    mp->blocked = false;
     if (mp->lost_p) {
         mp->lost_p = false;
         go__sched.lost--;
@@ -53,7 +54,7 @@ static void wait_for_p(struct go__m *mp)
 {
     struct go__g *gp = mp->curg;
     struct go__p *pp = go__idle_p_pop();
-    found_p(mp);
+    go__count_found(mp);
     if (pp == NULL) {
         go__note_clear(&mp->note);
         gp->tied = 1;
@@ -116,12 +117,43 @@ GO__NOINLINE void go__enter_slow(struct go__m *mp)
     }
 }
 
+GO__NOINLINE void go__enter_parking_slow(struct go__m *mp)
+{
+    for (;;) {
+        uint32_t claim = load_acq(&mp->claim); /* acq: as in go__enter_slow */
+        if (claim == GO__CLAIM_NONE) {
+            return;
+        }
+        if (claim == GO__CLAIM_FORKED) {
+            go__fatal("goco call in a forked child: it may only exec or _exit (use posix_spawn)");
+        }
+        if (claim == GO__CLAIM_ORPHAN) {
+            mp->p = NULL;
+            mp->locked_g = NULL; /* the thread ends when the commit has run */
+            return;
+        }
+        store_rel(&mp->inside, 0u);
+        go__futex_lock(&go__sched.lock); /* a claimer holds it while it asks */
+        if (load_rlx(&mp->claim) == GO__CLAIM_TAKEN) { /* rlx: the lock orders it */
+            mp->p = NULL; /* counted as lost until the commit has run: it may find its goroutine woken already, go__m_loop */
+            store_rlx(&mp->inside, 1u);
+            store_rel(&mp->claim, (uint32_t)GO__CLAIM_NONE); /* rel: inside first, so that the next claimer sees it */
+            go__futex_unlock(&go__sched.lock);
+            return;
+        }
+        go__futex_unlock(&go__sched.lock);
+        store_rlx(&mp->inside, 1u); /* rlx + light barrier: [claim-race] */
+        go__barrier_light();
+    }
+}
+
 void go__abandon(struct go__m *mp)
 {
     struct go__g *gp = mp->curg;
     mp->abandoned = true;
     mp->curg = NULL;
     mp->after = NULL;
+    go__edge_run_release();
     go__san_switch_start(&gp->buf, &mp->g0buf, true);
     go__switch(&gp->buf, &mp->g0buf);
     __builtin_unreachable();
@@ -151,7 +183,7 @@ void go__preempt_check(void)
 void go_block_begin(void)
 {
     struct go__m *mp = go__m();
-    if (mp == NULL || mp->block_depth++ > 0) {
+    if (mp == NULL || mp->curg->block_depth++ > 0) {
         return; /* a foreign thread blocks nobody */
     }
     mp = go__enter();
@@ -159,7 +191,7 @@ void go_block_begin(void)
     go__futex_lock(&go__sched.lock);
     struct go__p *pp = go__detach_p(mp);
     go__futex_unlock(&go__sched.lock);
-    store_rlx(&pp->handoffs, load_rlx(&pp->handoffs) + 1);
+    store_rlx(&pp->handoffs, load_rlx(&pp->handoffs) + 1); /* rlx: the p is ours */
     store_rel(&mp->inside, 0u);
     go__handoff(pp);
 }
@@ -170,15 +202,14 @@ void go_block_end(void)
     if (mp == NULL) {
         return;
     }
-    if (mp->block_depth == 0) {
+    struct go__g *gp = mp->curg;
+    if (gp->block_depth == 0) {
         go__throw("go_block_end without go_block_begin");
     }
-    if (--mp->block_depth > 0) {
-        return;
+    if (--gp->block_depth == 0) { /* a goco call in between may have brought a p already */
+        mp = go__enter();
+        go__leave(mp);
     }
-    mp->blocked = false;
-    mp = go__enter();
-    go__leave(mp);
 }
 
 void go__blocking_call(void (*fn)(void *arg), void *arg)

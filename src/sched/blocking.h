@@ -20,21 +20,40 @@
 
 void go__enter_slow(struct go__m *mp);
 
-/* On a goroutine's stack. The m returned owns a p until go__leave, or until the goroutine leaves its stack. */
-GO__INLINE struct go__m *go__enter(void)
+/* On a goroutine's stack; mp is go__m(). It owns a p until go__leave, or until the goroutine leaves its stack. */
+GO__SCHED_INLINE void go__enter_as(struct go__m *mp)
 {
-    struct go__m *mp = go__m();
     store_rlx(&mp->inside, 1u); /* rlx + light barrier: [claim-race] above */
     go__barrier_light();
     if (go__unlikely(load_acq(&mp->claim) != GO__CLAIM_NONE)) { /* acq: what the claimer did under the lock */
         go__enter_slow(mp);
     }
+}
+
+GO__SCHED_INLINE struct go__m *go__enter(void)
+{
+    struct go__m *mp = go__m();
+    go__enter_as(mp);
     return mp;
 }
 
-GO__INLINE void go__leave(struct go__m *mp)
+GO__SCHED_INLINE void go__leave(struct go__m *mp)
 {
     store_rel(&mp->inside, 0u); /* rel: p-local writes come first; pairs with load_acq in go__claim_p */
+}
+
+/* go__enter for who is about to leave its stack. The caller may hold a spin lock that its commit is to drop, and those who spin for it
+ * keep their ps meanwhile: so a thread whose p was taken must not wait for another one here. It leaves without (mp->p is NULL), runs
+ * the commit, and is idle. */
+void go__enter_parking_slow(struct go__m *mp);
+
+GO__INLINE void go__enter_parking(struct go__m *mp)
+{
+    store_rlx(&mp->inside, 1u); /* rlx + light barrier: [claim-race] above */
+    go__barrier_light();
+    if (go__unlikely(load_acq(&mp->claim) != GO__CLAIM_NONE)) { /* acq: what the claimer did under the lock */
+        go__enter_parking_slow(mp);
+    }
 }
 
 /* sched.lock held: tries to take pp from its m. True: pp->m is NULL and pp the caller's. */
@@ -42,6 +61,9 @@ bool go__claim_p(struct go__p *pp);
 
 /* sched.lock held, caller's own thread (inside): gives up mp's p as a claimer would; go__enter_slow gets one back. */
 struct go__p *go__detach_p(struct go__m *mp);
+
+/* sched.lock held: mp does not miss its p any more. */
+void go__count_found(struct go__m *mp);
 
 /* Runs fn(arg), which may block the thread, on the native stack, the p given away meanwhile. */
 void go__blocking_call(void (*fn)(void *arg), void *arg);

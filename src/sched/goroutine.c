@@ -47,7 +47,9 @@ const char *const go__reason_text[GO__REASON_COUNT] = {
 
 /* --- the first frame and the last --- */
 
-static GO__NORETURN void goroutine_main(void *arg)
+static const struct go__gobuf *goroutine_end(struct go__g *gp);
+
+static const struct go__gobuf *goroutine_main(void *arg)
 {
     struct go__g *gp = arg;
     struct go__m *mp = go__m();
@@ -56,7 +58,7 @@ static GO__NORETURN void goroutine_main(void *arg)
     go__landed(mp);
     go__leave(go__m());
     gp->start(gp->arg);
-    go__goroutine_exit();
+    return goroutine_end(gp);
 }
 
 /* Runs after gp has left its stack for good. Inside; the p is the current m's. */
@@ -108,26 +110,39 @@ static GO__NOINLINE void drop_belongings(struct go__g *gp)
     while (gp->lock_count > 0) {
         go_unlock_thread();
     }
-    struct go__m *mp = go__m();
-    if (mp->block_depth > 0) {
-        mp->block_depth = 1;
+    if (gp->block_depth > 0) {
+        gp->block_depth = 1;
         go_block_end();
     }
 }
 
-void go__goroutine_exit(void)
+/* Up to the last step, which is inside. */
+GO__INLINE struct go__m *finish(struct go__g *gp)
 {
-    struct go__m *mp = go__m();
-    struct go__g *gp = mp->curg;
-    if (gp->locals != NULL || gp->bound != NULL || gp->name != NULL || gp->lock_count > 0 || mp->block_depth > 0) {
+    if (gp->locals != NULL || gp->bound != NULL || gp->name != NULL || gp->lock_count + gp->block_depth > 0) {
         drop_belongings(gp);
     }
-    mp = go__enter();
+    struct go__m *mp = go__enter();
     if (go__unlikely(!go__slot_check(gp))) {
         go__overflow_canary(gp);
     }
     go__trace_switch(GO__TRACE_EXIT, gp, mp->p);
     store_rlx(&gp->status, (uint32_t)GO__G_DEAD); /* rlx: ours */
+    return mp;
+}
+
+/* The usual end: by returning, so that calls and returns stay paired. Noinline: no frame of goroutine_main outlives the stack. */
+static GO__NOINLINE GO__NO_ASAN const struct go__gobuf *goroutine_end(struct go__g *gp)
+{
+    struct go__m *mp = finish(gp);
+    return go__leave_for_good(mp, gp, bury);
+}
+
+/* From any depth. */
+void go__goroutine_exit(void)
+{
+    struct go__g *gp = go__m()->curg;
+    struct go__m *mp = finish(gp);
     go__leave_stack(mp, gp, bury, NULL);
     __builtin_unreachable();
 }
@@ -181,19 +196,41 @@ static enum go__slot_kind choose_kind(const struct spawn *sp, struct go__p *pp)
     return pp->split_answer ? GO__SLOT_SMALL : GO__SLOT_RESERVED;
 }
 
-/* A free g; pp NULL: straight from the depot. */
+struct refill {
+    struct go__p *pp;
+    enum go__slot_kind kind;
+};
+
+/* On a native stack. */
+static void refill(void *arg)
+{
+    struct refill *r = arg;
+    uint32_t want = r->kind == GO__SLOT_SMALL ? REFILL : REFILL / 8;
+    r->pp->free_count[r->kind] = go__slots_refill(r->kind, &r->pp->free_g[r->kind], want);
+}
+
+/* Threads that are not goco's: straight from the depot. */
+static GO__NOINLINE struct go__g *g_take_outside(enum go__slot_kind kind)
+{
+    struct go__g *one = NULL;
+    return go__slots_refill(kind, &one, 1) == 1 ? one : NULL;
+}
+
+/* A free g; pp NULL: for a thread that is not goco's. */
 static struct go__g *g_take(struct go__p *pp, enum go__slot_kind kind, size_t custom_bytes)
 {
     if (go__unlikely(kind == GO__SLOT_CUSTOM)) {
         return go__slot_custom_new(custom_bytes);
     }
     if (go__unlikely(pp == NULL)) {
-        struct go__g *one = NULL;
-        return go__slots_refill(kind, &one, 1) == 1 ? one : NULL;
+        return g_take_outside(kind);
     }
     struct go__g *gp = pp->free_g[kind];
     if (go__unlikely(gp == NULL)) {
-        pp->free_count[kind] = go__slots_refill(kind, &pp->free_g[kind], kind == GO__SLOT_SMALL ? REFILL : REFILL / 8);
+        struct refill r;
+        r.pp = pp;
+        r.kind = kind;
+        go__system_call(refill, &r);
         gp = pp->free_g[kind];
         if (gp == NULL) {
             return NULL;
@@ -220,6 +257,7 @@ static void g_prepare(struct go__g *gp, const struct spawn *sp, uint64_t id)
 {
     char *hi = go__slot_hi(gp);
     void *arg = (void *)(uintptr_t)sp->arg;
+    go__san_stack_new(&gp->buf, go__slot_lo(gp), hi); /* before anything is written to the stack */
     if (sp->copy != 0) {
         hi -= (sp->copy + 15) & ~(size_t)15;
         go__copy(hi, sp->arg, sp->copy);
@@ -234,7 +272,6 @@ static void g_prepare(struct go__g *gp, const struct spawn *sp, uint64_t id)
     gp->reason = GO__REASON_NONE;
     gp->cxa[0] = gp->cxa[1] = NULL;
     go__gobuf_init(&gp->buf, hi, go__slot_limit(gp), goroutine_main, gp);
-    go__san_stack_new(&gp->buf, go__slot_lo(gp), go__slot_hi(gp));
     if (go__unlikely(go__sched.valgrind) && gp->valgrind_id == 0) {
         gp->valgrind_id = go__valgrind_stack_new(go__slot_lo(gp), go__slot_hi(gp)) + 1;
     }
@@ -282,7 +319,7 @@ static GO__NOINLINE int spawn_outside(const struct spawn *sp, const go_attr *att
     if (load_acq(&go__sched.active) == 0) { /* acq pairs with the store at start */
         return -ESRCH;
     }
-    (void)go__self(); /* counted: this thread may do it again */
+    struct go__g *self = go__self(); /* counted: this thread may do it again */
     struct go__g *gp = spawn_on(NULL, sp);
     if (gp == NULL) {
         return -ENOMEM;
@@ -290,8 +327,12 @@ static GO__NOINLINE int spawn_outside(const struct spawn *sp, const go_attr *att
     if (attr != NULL) {
         set_attributes(gp, attr);
     }
+    if (self->bound != NULL) {
+        go__bound_inherit(gp, self);
+    }
     struct go__g_list one = {0};
     go__g_list_push(&one, gp);
+    go__edge_release(gp);
     go__global_put(&one);
     return 0;
 }
@@ -315,7 +356,11 @@ static int spawn(struct spawn *sp, const go_attr *attr)
     if (go__unlikely(mp->curg->bound != NULL)) {
         go__bound_inherit(gp, mp->curg);
     }
+    go__edge_release(gp);
     go__put_next(mp->p, gp);
+    if (go__unlikely(load_rlx(&mp->p->own_count) >= GO__RUNQ_SIZE / 2)) { /* rlx: ours */
+        go__runq_overflow(mp->p);
+    }
     go__leave(mp);
     return 0;
 }
@@ -372,10 +417,10 @@ int go_spawn(const go_attr *attr, go_func fn, void *arg)
     return spawn(&sp, attr);
 }
 
-int go__spawn_wrapped(go_func wrapper, go_func fn, const void *arg, size_t size)
+int go__spawn_wrapped(go_func wrapper, go_func fn, const void *arg, size_t size, void *pc)
 {
     struct spawn sp;
-    spawn_init(&sp, fn, arg, size, __builtin_return_address(0));
+    spawn_init(&sp, fn, arg, size, pc);
     sp.start = wrapper;
     return spawn(&sp, NULL);
 }
@@ -393,10 +438,11 @@ int go__spawn_from_system(go_func fn, void *arg)
     return 0;
 }
 
-struct go__g *go__spawn_main(go_func fn, void *arg)
+struct go__g *go__spawn_main(go_func wrapper, void *arg, void (*fn)(void))
 {
     struct spawn sp;
-    spawn_init(&sp, fn, arg, 0, NULL);
+    spawn_init(&sp, wrapper, arg, 0, NULL);
+    sp.entry = (go_func)fn;
     sp.stack = 1; /* on a reserved stack: main programs call libc */
     return spawn_on(NULL, &sp);
 }

@@ -4,14 +4,15 @@
 
 #include "sched/rt.h"
 
-/* Starts wrapper(copy of arg); the stack is chosen by fn's prologue and fn is what dumps show as entry. 0, -ENOMEM or -ESRCH. */
-int go__spawn_wrapped(go_func wrapper, go_func fn, const void *arg, size_t size);
+/* Starts wrapper(copy of arg); the stack is chosen by fn's prologue, and dumps show fn as entry, created at pc. 0, -ENOMEM or
+ * -ESRCH. */
+int go__spawn_wrapped(go_func wrapper, go_func fn, const void *arg, size_t size, void *pc);
 
 /* On the g0 side, mp owns a p (timer functions). Inherits nothing. 0 or -ENOMEM. */
 int go__spawn_from_system(go_func fn, void *arg);
 
-/* The main goroutine, before any m runs. NULL when memory is out. */
-struct go__g *go__spawn_main(go_func fn, void *arg);
+/* The main goroutine, wrapper(arg), before any m runs; dumps and traces show fn as its entry. NULL when memory is out. */
+struct go__g *go__spawn_main(go_func wrapper, void *arg, void (*fn)(void));
 
 /* The end of the calling goroutine. */
 void go__goroutine_exit(void) GO__NORETURN;

@@ -8,8 +8,8 @@
 /* src/time. pp->timers and pp->timer_next are theirs. */
 int go__timers_init(struct go__p *pp);     /* 0 or -ENOMEM */
 void go__timers_destroy(struct go__p *pp); /* the run is over */
-/* Runs what is due at `now` in pp's heap (any m may run any p's timers: they have their own lock) and returns how many ran.
- * Callbacks ready goroutines; they are called without the timers' lock unless the timer room says otherwise. */
+/* Runs what is due at `now` in pp's heap (any m may run any p's timers: they have their own lock) and returns how many ran; not all if
+ * they are many: pp->timer_next tells. Callbacks ready goroutines; they are called without the timers' lock unless the timer room says otherwise. */
 int go__timers_run(struct go__p *pp, int64_t now);
 void go__timers_move(struct go__p *from, struct go__p *to); /* world stopped: from goes away */
 size_t go__timers_count(struct go__p *pp);                  /* any thread; for statistics */
@@ -26,7 +26,8 @@ bool go__netpoll_has_waiters(void);  /* a goroutine waits for a descriptor; any 
 /* src/context. */
 struct go__bound;
 void go__bound_inherit(struct go__g *child, struct go__g *parent); /* on spawn, parent->bound != NULL; on the parent's stack */
-void go__bound_drop(struct go__g *gp);                             /* on exit, gp->bound != NULL; on gp's stack */
+void go__bound_drop(struct go__g *gp);                             /* on exit, gp->bound != NULL; on gp's stack, or its thread's */
+void go__bounds_drop_all(void);                                    /* the run is over, its threads ended; before stacks go */
 
 /* src/debug. */
 void go__deadlock(void) GO__NORETURN;  /* all goroutines are asleep; no lock held */
@@ -41,8 +42,14 @@ extern go__atomic(uint32_t) go__trace_on; /* scheduling events are recorded */
 enum go__trace_event { GO__TRACE_START, GO__TRACE_STOP, GO__TRACE_PARK, GO__TRACE_READY, GO__TRACE_SPAWN, GO__TRACE_EXIT };
 void go__trace_record(enum go__trace_event event, struct go__g *gp, struct go__p *pp);
 
-/* src/chan's goroutine keys live in src/sync. */
-void go__locals_drop(struct go__g *gp); /* on exit, gp->locals != NULL; on gp's stack; runs destructors */
+/* src/sync: goroutine-local values. */
+void go__locals_drop(struct go__g *gp); /* on exit, gp->locals != NULL; on gp's stack, or its thread's; runs destructors */
+void go__locals_drop_all(void);         /* the run is over, its threads ended; before stacks go; runs none */
+
+/* src/chan. */
+void go__chans_forget(void);     /* the run is over: those who wait on channels will not come back, but for foreign threads, whose
+                                    waits are cancelled next */
+void go__selects_drop_all(void); /* the run is over, no thread of it is left */
 
 /* src/net: signals and children. */
 void go__signals_stop(void); /* the run ends */

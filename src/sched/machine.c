@@ -9,23 +9,23 @@
 #include "sched/proc.h"
 #include "stack/overflow.h"
 
-__thread struct go__m *go__tls_m __attribute__((tls_model("initial-exec")));
+__thread struct go__m *go__tls_m __attribute__((tls_model("initial-exec"), visibility("default")));
 
 /* Present in programs that link a C++ run-time: the caught-exception words of the calling thread. */
 extern void *__cxa_get_globals(void) __attribute__((weak));
 
-void go__machine_attach(struct go__m *mp)
+static void attach(struct go__m *mp)
 {
     mp->tid = go__thread_id();
     mp->limit_address = go__limit_address();
     mp->cxa = __cxa_get_globals != NULL ? (void **)__cxa_get_globals() : NULL;
     mp->overflow = go__overflow_thread_init();
-    store_rlx(&mp->inside, 1u); /* rlx: nobody claims before it has a p, which the lock publishes */
+    store_rlx(&mp->inside, 1u); /* rlx: a started thread has it set before its p; go_run's own has no p */
     go__san_native(&mp->g0buf);
     go__m_set(mp);
 }
 
-void go__machine_detach(struct go__m *mp)
+static void detach(struct go__m *mp)
 {
     go__seg_cache_drain(&mp->segs);
     go__overflow_thread_exit(mp->overflow);
@@ -36,12 +36,11 @@ void go__machine_detach(struct go__m *mp)
 static void machine_over(struct go__m *mp)
 {
     if (load_acq(&mp->claim) == GO__CLAIM_ORPHAN) { /* acq pairs with the store at the end of the run: nobody else knows mp */
-        go__overflow_thread_exit(mp->overflow);
-        go__m_set(NULL);
+        detach(mp);
         free(mp);
         return;
     }
-    go__machine_detach(mp);
+    detach(mp);
     go__futex_lock(&go__sched.lock);
     struct go__p *pp = mp->p;
     if (pp != NULL) {
@@ -65,7 +64,7 @@ static void machine_over(struct go__m *mp)
 static void *machine_main(void *arg)
 {
     struct go__m *mp = arg;
-    go__machine_attach(mp);
+    attach(mp);
     go__futex_lock(&go__sched.lock); /* the starter has made everything ready */
     mp->p = mp->next_p;
     mp->next_p = NULL;
@@ -82,17 +81,19 @@ int go__machine_start(struct go__p *pp, bool spinning)
     if (mp == NULL) {
         return -ENOMEM;
     }
-    *mp = (struct go__m){.spinning = spinning};
+    *mp = (struct go__m){.inside = 1, .spinning = spinning}; /* on its g0 side from the start: its p is not to be claimed */
     go__futex_lock(&go__sched.lock);
-    if (go__sched.m_count >= go__sched.max_threads) {
+    /* rlx: go_run's thread counts ms under the lock, after the run is over, and would miss one more. */
+    int error = load_rlx(&go__sched.stopping) != 0 ? -ECANCELED : go__sched.m_count >= go__sched.max_threads ? -EAGAIN : 0;
+    if (error != 0) {
         go__futex_unlock(&go__sched.lock);
         free(mp);
-        return -EAGAIN;
+        return error;
     }
     go__sched.m_count++;
     go__p_assign(pp, mp);
     /* Under the lock: who joins finds mp->thread set. */
-    int error = go__thread_start(&mp->thread, machine_main, mp);
+    error = go__thread_start(&mp->thread, machine_main, mp);
     if (error == 0) {
         mp->all_link = go__sched.all_m;
         go__sched.all_m = mp;
@@ -106,12 +107,12 @@ int go__machine_start(struct go__p *pp, bool spinning)
     return error;
 }
 
-/* Unlinks one m whose thread is over (or, with `all`, any that is not the main thread's); NULL if there is none. */
+/* Unlinks one m whose thread is over (or, with `all`, any); NULL if there is none. */
 static struct go__m *take_one(bool all)
 {
     go__futex_lock(&go__sched.lock);
     struct go__m **link = &go__sched.all_m;
-    while (*link != NULL && ((*link)->main_thread || !((*link)->gone || all))) {
+    while (*link != NULL && !((*link)->gone || all)) {
         link = &(*link)->all_link;
     }
     struct go__m *mp = *link;

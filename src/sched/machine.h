@@ -7,11 +7,7 @@
 /* A new thread that begins with pp. 0 or -errno, nothing has happened then. */
 int go__machine_start(struct go__p *pp, bool spinning);
 
-/* The calling thread becomes mp, or stops being it. */
-void go__machine_attach(struct go__m *mp);
-void go__machine_detach(struct go__m *mp);
-
-/* Joins threads that have ended; `all`: waits for every one but orphans. */
+/* Joins threads that have ended; `all`: waits for every one. Orphans are not known any more. */
 void go__machines_join(bool all);
 
 #endif

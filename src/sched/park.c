@@ -8,44 +8,89 @@
 #include "sched/switch.h"
 #include "stack/overflow.h"
 
-/* To the g0 side, which finds the next goroutine. */
-static GO__NOINLINE void leave_to_g0(struct go__m *mp, struct go__g *gp, bool dying)
+static GO__NOINLINE void trace_leaving(struct go__g *gp, struct go__g *next, struct go__p *pp)
 {
-    mp->curg = NULL;
-    go__san_switch_start(&gp->buf, &mp->g0buf, dying);
-    go__switch(&gp->buf, &mp->g0buf);
+    go__trace_record(load_rlx(&gp->status) == GO__G_WAITING ? GO__TRACE_PARK : GO__TRACE_STOP, gp, pp); /* rlx: ours */
+    if (next != NULL) {
+        go__trace_record(GO__TRACE_START, next, pp);
+    }
+}
+
+/* A scheduling decision of pp: the goroutine to which gp can switch straight. NULL: there is none, or the g0 side decides. */
+GO__INLINE struct go__g *pick_direct(struct go__p *pp, const struct go__g *gp)
+{
+    /* rlx: sysmon asks until it is answered. A goroutine that is tied to this thread leaves it to no other. */
+    if (go__unlikely(++pp->tick >= GO__FAIR_TURN || load_rlx(&pp->preempt) != 0 || gp->tied)) {
+        return NULL;
+    }
+    struct go__g *next = go__pick_local(pp);
+    if (next != NULL && go__unlikely(next->tied)) {
+        go__put_next(pp, next);
+        next = NULL;
+    }
+    return next;
+}
+
+/* The last steps on gp's stack: what runs next, NULL for the g0 side, becomes current. Returns where to switch to. */
+GO__INLINE const struct go__gobuf *hand_over(struct go__m *mp, struct go__g *gp, struct go__g *next, bool dying)
+{
+    go__cxa_switch(mp, gp, next);
+    go__edge_release(gp); /* to the commit */
+    go__edge_run_release();
+    if (go__unlikely(load_rlx(&go__trace_on) != 0)) { /* rlx: a late start or stop loses an event */
+        trace_leaving(gp, next, mp->p);
+    }
+    struct go__gobuf *to = &mp->g0buf;
+    if (go__likely(next != NULL)) {
+        go__count_switch(mp->p);
+        go__g_adopt(mp, next);
+        to = &next->buf;
+    } else {
+        mp->curg = NULL;
+    }
+    go__san_switch_start(&gp->buf, to, dying);
+    return to;
+}
+
+/* Returns when gp is resumed, on whatever thread. */
+GO__INLINE void switch_away(struct go__m *mp, struct go__g *gp, struct go__g *next, bool dying)
+{
+    go__switch(&gp->buf, hand_over(mp, gp, next, dying));
+    go__san_switch_finish(&gp->buf, NULL);
+    go__edge_acquire(gp);
+}
+
+GO__INLINE void leave_stack(struct go__m *mp, struct go__g *gp, go__commit_fn commit, void *arg, bool dying)
+{
+    struct go__p *pp = mp->p;
+    mp->after = commit;
+    mp->after_g = gp;
+    mp->after_arg = arg;
+    switch_away(mp, gp, go__likely(pp != NULL) ? pick_direct(pp, gp) : NULL, dying);
+    go__landed(go__m());
 }
 
 void go__leave_stack(struct go__m *mp, struct go__g *gp, go__commit_fn commit, void *arg)
 {
-    struct go__p *pp = mp->p;
-    bool dying = load_rlx(&gp->status) == GO__G_DEAD; /* rlx: ours */
+    leave_stack(mp, gp, commit, arg, load_rlx(&gp->status) == GO__G_DEAD); /* rlx: ours */
+}
+
+GO__NO_ASAN const struct go__gobuf *go__leave_for_good(struct go__m *mp, struct go__g *gp, go__commit_fn commit)
+{
     mp->after = commit;
     mp->after_g = gp;
-    mp->after_arg = arg;
-    struct go__g *next = NULL;
-    if (go__likely(++pp->tick < GO__FAIR_TURN && load_rlx(&pp->preempt) == 0 && mp->locked_g == NULL)) {
-        next = go__pick_local(pp);
-        if (next != NULL && go__unlikely(next->tied)) {
-            go__put_next(pp, next);
-            next = NULL;
-        }
+    return hand_over(mp, gp, pick_direct(mp->p, gp), true);
+}
+
+GO__NOINLINE void go__put_landed(struct go__m *mp, struct go__g *gp)
+{
+    if (mp->p != NULL) {
+        go__put_next(mp->p, gp);
+        return;
     }
-    go__cxa_save(mp, gp);
-    if (go__likely(next != NULL)) {
-        go__trace_switch(GO__TRACE_STOP, gp, pp);
-        go__count_switch(pp);
-        go__g_adopt(mp, next);
-        go__san_switch_start(&gp->buf, &next->buf, dying);
-        go__switch(&gp->buf, &next->buf);
-    } else {
-        go__trace_switch(GO__TRACE_STOP, gp, pp);
-        leave_to_g0(mp, gp, dying);
-    }
-    mp = go__m(); /* possibly another thread */
-    go__san_switch_finish(&gp->buf, NULL);
-    go__edge_acquire(gp);
-    go__landed(mp);
+    struct go__g_list one = {0};
+    go__g_list_push(&one, gp);
+    go__global_put(&one);
 }
 
 int go__park(go__commit_fn commit, void *arg, enum go__reason reason)
@@ -54,7 +99,7 @@ int go__park(go__commit_fn commit, void *arg, enum go__reason reason)
     if (go__unlikely(mp == NULL)) {
         return go__standin_park(commit, arg, reason);
     }
-    mp = go__enter();
+    go__enter_parking(mp);
     struct go__g *gp = mp->curg;
     if (go__unlikely(!go__slot_check(gp))) {
         go__overflow_canary(gp);
@@ -62,7 +107,7 @@ int go__park(go__commit_fn commit, void *arg, enum go__reason reason)
     gp->reason = (uint8_t)reason;
     gp->wait_since_ns = load_rlx(&go__sched.coarse_now); /* rlx: for dumps */
     store_rlx(&gp->status, (uint32_t)GO__G_WAITING);     /* rlx: published with the commit */
-    go__leave_stack(mp, gp, commit, arg);
+    leave_stack(mp, gp, commit, arg, false);
     go__leave(go__m());
     return gp->wake_code;
 }
@@ -76,6 +121,25 @@ static bool requeue(struct go__g *gp, void *arg)
     return true;
 }
 
+static bool share(struct go__g *gp, void *pp)
+{
+    (void)gp;
+    go__share(pp);
+    return true;
+}
+
+/* Nobody to switch to straight. */
+static GO__NOINLINE void yield_slow(struct go__m *mp, struct go__g *gp)
+{
+    struct go__p *pp = mp->p;
+    /* Alone here, and nothing elsewhere that this turn would look at: go on. rlx: hints, the fair turn comes anyway. */
+    if (pp->tick >= GO__FAIR_TURN || load_rlx(&pp->preempt) != 0 || load_rlx(&go__sched.global_count) != 0 || gp->tied ||
+        load_rlx(&pp->runnext) != NULL) {
+        leave_stack(mp, gp, requeue, NULL, false);
+    }
+    go__leave(go__m());
+}
+
 void go__yield(void)
 {
     struct go__m *mp = go__m();
@@ -83,21 +147,30 @@ void go__yield(void)
         go__thread_yield();
         return;
     }
-    mp = go__enter();
+    go__enter_as(mp);
     struct go__p *pp = mp->p;
     struct go__g *gp = mp->curg;
-    /* Alone here, and nothing elsewhere that this turn would look at: go on. rlx: hints, the fair turn comes anyway. */
-    if (pp->runnext == NULL && load_rlx(&pp->head) == load_rlx(&pp->tail) && load_rlx(&go__sched.global_count) == 0 &&
-        pp->tick + 1 < GO__FAIR_TURN && load_rlx(&pp->preempt) == 0) {
-        pp->tick++;
-        go__leave(mp);
-        return;
-    }
     if (go__unlikely(!go__slot_check(gp))) {
         go__overflow_canary(gp);
     }
-    go__leave_stack(mp, gp, requeue, NULL);
-    go__leave(go__m());
+    struct go__g *next = pick_direct(pp, gp);
+    if (go__unlikely(next == NULL)) {
+        yield_slow(mp, gp);
+        return;
+    }
+    /* Queued while it still runs: only we can reach the list. It is shared by who lands, when it has left its stack. */
+    store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: ours */
+    go__own_put(pp, gp);
+    go__barrier_light(); /* [idle-race] */
+    if (go__unlikely(go__hungry())) {
+        mp->after = share;
+        mp->after_g = gp;
+        mp->after_arg = pp;
+    }
+    switch_away(mp, gp, next, false);
+    mp = go__m();
+    go__landed(mp);
+    go__leave(mp);
 }
 
 void go_yield(void)
@@ -143,9 +216,7 @@ static void queue_all(struct go__p *pp, struct go__g_list *list)
     while (gp != NULL) {
         struct go__g *next = gp->link;
         go__trace_switch(GO__TRACE_READY, gp, pp);
-        if (go__unlikely(!go__runq_put(pp, gp))) {
-            go__runq_overflow(pp, gp);
-        }
+        go__own_put(pp, gp);
         gp = next;
     }
 }
@@ -181,8 +252,8 @@ void go__ready_list(struct go__g_list *list)
     }
     queue_all(mp->p, &own);
     go__barrier_light(); /* [idle-race] */
-    if (load_rlx(&go__sched.idle_p_count) != 0 && load_rlx(&go__sched.spinning) == 0) {
-        go__wakep();
+    if (go__hungry()) {
+        go__share(mp->p);
     }
     if (enter) {
         go__leave(mp);

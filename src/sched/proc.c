@@ -7,6 +7,7 @@
 #include "sched/world.h"
 
 #define SPIN_ROUNDS 4        /* passes over all victims; the last one also considers runnext */
+
 #define WATCH_LOOPS 40       /* looks for new work, about a microsecond apart, before a spinner gives up */
 #define WATCH_PAUSES 20
 #define POLL_INTERVAL_NS 20000 /* a busy p looks at the network this often */
@@ -15,32 +16,23 @@
 
 /* --- queueing, with the wake-up rule of the submitting side --- */
 
-static void wake_if_idle(void)
+GO__NOINLINE void go__share(struct go__p *pp)
 {
+    go__runq_publish(pp);
     go__barrier_light(); /* [idle-race]: the work is published, now look for sleepers */
-    if (go__unlikely(load_rlx(&go__sched.idle_p_count) != 0) && load_rlx(&go__sched.spinning) == 0) {
+    if (load_rlx(&go__sched.idle_p_count) != 0 && load_rlx(&go__sched.spinning) == 0) {
         go__wakep();
     }
 }
 
-void go__put_last(struct go__p *pp, struct go__g *gp)
-{
-    if (go__unlikely(!go__runq_put(pp, gp))) {
-        go__runq_overflow(pp, gp);
-        return;
-    }
-    wake_if_idle();
-}
-
 void go__put_next(struct go__p *pp, struct go__g *gp)
 {
-    struct go__g *before = pp->runnext;
-    pp->runnext = gp;
+    struct go__g *before = load_rlx(&pp->runnext); /* rlx: ours, others only look */
+    store_rlx(&pp->runnext, gp);
     if (before != NULL) {
         go__put_last(pp, before);
         return;
     }
-    store_rlx(&pp->has_runnext, 1u); /* rlx: hint */
     if (go__likely(load_rlx(&go__sched.idle_p_count) == 0)) {
         return;
     }
@@ -59,13 +51,15 @@ void go__put_next(struct go__p *pp, struct go__g *gp)
 void go__global_put(struct go__g_list *list)
 {
     go__futex_lock(&go__sched.lock);
-    struct go__g *gp = list->head;
-    while (gp != NULL) {
-        struct go__g *next = gp->link;
-        go__g_list_push(&go__sched.global, gp);
-        gp = next;
+    struct go__g_list *global = &go__sched.global;
+    if (global->tail != NULL) {
+        global->tail->link = list->head;
+    } else {
+        global->head = list->head;
     }
-    store_rlx(&go__sched.global_count, go__sched.global.count); /* rlx: hint; idlers look under the lock */
+    global->tail = list->tail;
+    global->count += list->count;
+    store_rlx(&go__sched.global_count, global->count); /* rlx: hint; idlers look under the lock */
     bool idle = load_rlx(&go__sched.idle_p_count) != 0;
     go__futex_unlock(&go__sched.lock);
     list->head = list->tail = NULL;
@@ -77,7 +71,7 @@ void go__global_put(struct go__g_list *list)
 
 /* --- sources of work, on the g0 side --- */
 
-/* A fair share of the global queue: one to run, the rest into the ring. */
+/* A fair share of the global queue: one to run, the rest into the own list, shared at the next decision. */
 static struct go__g *global_get(struct go__p *pp, uint32_t most)
 {
     if (load_rlx(&go__sched.global_count) == 0) { /* rlx: hint; going idle looks again under the lock */
@@ -90,14 +84,15 @@ static struct go__g *global_get(struct go__p *pp, uint32_t most)
     struct go__g *first = NULL;
     while (n-- > 0 && global->head != NULL) {
         struct go__g *gp = global->head;
-        if (first != NULL && !go__runq_put(pp, gp)) {
-            break;
-        }
         struct go__g *rest = go__g_list_next(gp);
         global->head = rest;
         global->tail = rest == NULL ? NULL : global->tail;
         global->count--;
-        first = first == NULL ? gp : first;
+        if (first == NULL) {
+            first = gp;
+        } else {
+            go__own_put(pp, gp);
+        }
     }
     store_rlx(&go__sched.global_count, global->count);
     go__futex_unlock(&go__sched.lock);
@@ -137,19 +132,32 @@ static struct go__g *fair_turn(struct go__p *pp)
     }
     struct go__g *gp = global_get(pp, 1);
     if (gp == NULL) {
-        gp = go__runq_get(pp);
-        if (gp != NULL) {
-            store_rlx(&pp->sched_tick, load_rlx(&pp->sched_tick) + 1);
-        }
+        gp = go__pick_queued(pp);
     }
     return gp;
 }
 
-/* Takes a goroutine that sits in runnext of a p that does not move. The owner uses runnext only inside, so the p is claimed for a
- * moment. */
-static struct go__g *steal_runnext(struct go__p *victim)
+/* victim claimed: what can be had of it. */
+static struct go__g *open_up(struct go__p *pp, struct go__p *victim)
 {
-    if (load_rlx(&victim->has_runnext) == 0) {
+    go__runq_publish(victim);
+    struct go__g *gp = go__runq_steal(pp, victim);
+    if (gp == NULL) {
+        gp = load_rlx(&victim->runnext);
+        if (gp == NULL) {
+            return NULL;
+        }
+        store_rlx(&victim->runnext, NULL); /* a tied one takes the thief's p to its thread */
+        store_rlx(&victim->ready_limit, 0u);
+    }
+    return gp;
+}
+
+/* Steals what a p that does not move hides in runnext and its list. The owner uses them only inside, so the p is claimed for a
+ * moment. */
+static struct go__g *steal_hidden(struct go__p *pp, struct go__p *victim)
+{
+    if (!go__runq_hides(victim)) {
         return NULL;
     }
     uint64_t seen = load_rlx(&victim->switches);
@@ -157,8 +165,8 @@ static struct go__g *steal_runnext(struct go__p *victim)
         go__cpu_relax();
     }
     uint32_t limit = load_rlx(&victim->ready_limit);
-    if (load_rlx(&victim->switches) != seen || load_rlx(&victim->has_runnext) == 0) {
-        /* It moves by itself: offer less often. rlx: heuristic, a lost update is fine. */
+    if (load_rlx(&victim->switches) != seen || !go__runq_hides(victim)) {
+        /* It moves by itself, and shares its list: offer runnext less often. rlx: heuristic, a lost update is fine. */
         store_rlx(&victim->ready_limit, limit >= READY_LIMIT_MAX ? READY_LIMIT_MAX : limit * 2 + 1);
         return NULL;
     }
@@ -166,15 +174,7 @@ static struct go__g *steal_runnext(struct go__p *victim)
     go__futex_lock(&go__sched.lock);
     struct go__m *owner = victim->m;
     if (go__claim_p(victim)) {
-        gp = victim->runnext;
-        if (gp != NULL && gp->tied) {
-            gp = NULL;
-        }
-        if (gp != NULL) {
-            victim->runnext = NULL;
-            store_rlx(&victim->has_runnext, 0u);
-            store_rlx(&victim->ready_limit, 0u);
-        }
+        gp = open_up(pp, victim);
         go__unclaim_p(victim, owner);
     }
     go__futex_unlock(&go__sched.lock);
@@ -203,7 +203,7 @@ static struct go__g *steal(struct go__m *mp, int64_t *now)
             }
             struct go__g *gp = go__runq_steal(pp, victim);
             if (gp == NULL && last) {
-                gp = steal_runnext(victim);
+                gp = steal_hidden(pp, victim);
             }
             if (gp != NULL) {
                 store_rlx(&pp->steals, load_rlx(&pp->steals) + 1);
@@ -222,6 +222,17 @@ static bool ring_visible(void)
         }
     }
     return load_rlx(&go__sched.global_count) != 0;
+}
+
+/* Queued work anywhere, in the owners' lists too. */
+static bool queued_anywhere(void)
+{
+    for (int i = 0; i < go__sched.procs; i++) {
+        if (load_rlx(&go__sched.all_p[i]->own_count) != 0) {
+            return true;
+        }
+    }
+    return ring_visible();
 }
 
 /* A spinner without success watches a little longer: sleeping and being woken costs far more. */
@@ -243,7 +254,7 @@ static bool watch(void)
 
 bool go__work_waits(void)
 {
-    return ring_visible();
+    return queued_anywhere();
 }
 
 int64_t go__timers_earliest(void)
@@ -258,6 +269,12 @@ int64_t go__timers_earliest(void)
 
 /* --- spinning --- */
 
+static void start_spinning(struct go__m *mp)
+{
+    mp->spinning = true;
+    (void)add_sc(&go__sched.spinning, 1u); /* sc: part of [idle-race] */
+}
+
 static bool may_spin(struct go__m *mp)
 {
     if (mp->spinning) {
@@ -267,8 +284,7 @@ static bool may_spin(struct go__m *mp)
     if (2 * load_rlx(&go__sched.spinning) >= busy) {
         return false;
     }
-    mp->spinning = true;
-    (void)add_sc(&go__sched.spinning, 1u);
+    start_spinning(mp);
     return true;
 }
 
@@ -334,7 +350,7 @@ bool go__dead(void)
     }
     for (int i = 0; i < go__sched.procs; i++) {
         struct go__p *pp = go__sched.all_p[i];
-        if (go__runq_length(pp) != 0 || pp->runnext != NULL) {
+        if (go__runq_length(pp) != 0 || go__runq_hides(pp)) {
             return false;
         }
     }
@@ -356,13 +372,20 @@ bool go__unwatched(void)
     return load_rlx(&go__sched.polling) == 0 && (go__netpoll_has_waiters() || go__timers_earliest() != INT64_MAX);
 }
 
+/* The earliest timer that somebody idle must see to: a p that is not idle runs its own, and timers that are due cannot be run without
+ * an idle p. sc: read after poll_until or `polling` was written; who makes a p idle does it the other way round. */
+static int64_t watched_until(void)
+{
+    return load_sc(&go__sched.idle_p_count) != 0 ? go__timers_earliest() : INT64_MAX;
+}
+
 /* Sleeps in the poller until a descriptor is ready, a timer due, or somebody breaks it. */
 static void sleep_polling(struct go__m *mp)
 {
     store_sc(&go__sched.poll_until, INT64_MAX);
-    int64_t until = go__timers_earliest();
+    int64_t until = watched_until();
     store_sc(&go__sched.poll_until, until); /* sc: then read the timers again; go__timers_armed does it the other way round */
-    int64_t again = go__timers_earliest();
+    int64_t again = watched_until();
     until = again < until ? again : until;
     int64_t wait = INT64_MAX;
     if (until != INT64_MAX) {
@@ -378,7 +401,11 @@ static void sleep_polling(struct go__m *mp)
     store_rlx(&go__sched.last_poll, now); /* rlx: heuristics and dumps */
     store_rlx(&go__sched.coarse_now, now);
     store_sc(&go__sched.poll_until, 0);
-    if ((ready.head != NULL || go__timers_earliest() <= now || ring_visible()) && take_idle_p(mp)) {
+    bool wanted = xchg_acq(&go__sched.poller_wanted, 0u) != 0; /* acq: what there is to find */
+    if ((wanted || ready.head != NULL || go__timers_earliest() <= now || queued_anywhere()) && take_idle_p(mp)) {
+        if (wanted) {
+            start_spinning(mp); /* what it was woken for may be hidden in a p that does not move */
+        }
         run_timers(mp->p, now);
     }
     go__ready_list(&ready);
@@ -406,7 +433,7 @@ static bool sleep_idle(struct go__m *mp)
         go__futex_unlock(&go__sched.lock);
         go__deadlock();
     }
-    if (!mp->main_thread && go__sched.m_idle >= (uint32_t)go__sched.procs + IDLE_THREADS_KEPT) {
+    if (go__sched.m_idle >= (uint32_t)go__sched.procs + IDLE_THREADS_KEPT) {
         go__futex_unlock(&go__sched.lock);
         return false;
     }
@@ -431,11 +458,12 @@ static bool go_idle(struct go__m *mp)
     }
     stop_spinning(mp);
     go__barrier_heavy(); /* [idle-race]: idleness is published, now look at every source again */
-    if (ring_visible() && take_idle_p(mp)) {
-        (void)may_spin(mp);
+    /* Whoever searches will look for more when it has found, or come here when it has not. */
+    if (load_sc(&go__sched.spinning) == 0 && queued_anywhere() && take_idle_p(mp)) {
+        start_spinning(mp);
         return true;
     }
-    int64_t earliest = go__timers_earliest();
+    int64_t earliest = watched_until();
     if (earliest != INT64_MAX || go__netpoll_has_waiters()) {
         uint32_t nobody = 0;
         if (cas_sc(&go__sched.polling, &nobody, 1u)) {
@@ -445,6 +473,8 @@ static bool go_idle(struct go__m *mp)
         if (earliest < load_sc(&go__sched.poll_until)) {
             go__netpoll_break(); /* whoever sleeps there recomputes until when */
         }
+    } else if (load_sc(&go__sched.polling) != 0) {
+        go__netpoll_break(); /* for a timer that was stopped, say: is anybody left who can run? */
     }
     return sleep_idle(mp);
 }
@@ -455,7 +485,8 @@ static bool go_idle(struct go__m *mp)
 static struct go__g *find_runnable(struct go__m *mp)
 {
     for (;;) {
-        if (load_acq(&go__sched.stopping) != 0) { /* acq pairs with the store in run.c */
+        /* acq: pairs with the stores in run.c. An orphan that comes here late may find the next run begun. */
+        if (load_acq(&go__sched.stopping) != 0 || go__unlikely(load_acq(&mp->claim) == GO__CLAIM_ORPHAN)) {
             return NULL;
         }
         if (go__unlikely(load_acq(&go__sched.world_stopped) != 0)) {
@@ -528,8 +559,8 @@ static bool wait_for_locked(struct go__m *mp)
         go__futex_unlock(&go__sched.lock);
         stop_spinning(mp);
         go__handoff(pp);
-        go__check_dead(); /* this thread was the last one awake, perhaps */
     }
+    go__check_dead(); /* this thread was the last one awake, perhaps */
     go__note_sleep(&mp->note);
     go__futex_lock(&go__sched.lock);
     mp->p = mp->next_p;
@@ -545,6 +576,8 @@ static void execute(struct go__m *mp, struct go__g *gp)
     }
     go__count_switch(mp->p);
     go__g_adopt(mp, gp);
+    go__cxa_switch(mp, NULL, gp);
+    go__trace_switch(GO__TRACE_START, gp, mp->p);
     go__san_switch_start(&mp->g0buf, &gp->buf, false);
     go__switch(&mp->g0buf, &gp->buf);
     go__san_switch_finish(&mp->g0buf, NULL);
@@ -573,6 +606,11 @@ void go__m_loop(struct go__m *mp)
             break;
         }
         go__landed(mp);
+        if (go__unlikely(mp->lost_p)) { /* our own word: on the g0 side nobody claims anything of mp */
+            go__futex_lock(&go__sched.lock);
+            go__count_found(mp);
+            go__futex_unlock(&go__sched.lock);
+        }
     }
     stop_spinning(mp);
 }

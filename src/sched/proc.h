@@ -18,12 +18,13 @@
 #include "sched/park.h"
 #include "sched/rt.h"
 #include "sched/runq.h"
+#include "sched/switch.h"
 
 /* The life of an m on its native stack: runs goroutines until the run ends or the thread is not needed. Returns then. */
 void go__m_loop(struct go__m *mp);
 
 /* Owner p only. Queue a runnable goroutine last, or to run next. They wake a thread when the rules above say so. */
-void go__put_last(struct go__p *pp, struct go__g *gp);
+GO__INLINE void go__put_last(struct go__p *pp, struct go__g *gp);
 void go__put_next(struct go__p *pp, struct go__g *gp);
 
 /* Any thread: queues a batch globally and wakes. Empties the list. */
@@ -40,20 +41,50 @@ struct go__p *go__idle_p_pop(void);
 void go__idle_p_push(struct go__p *pp);
 void go__p_assign(struct go__p *pp, struct go__m *mp); /* mp->next_p; the caller wakes mp's note after dropping the lock */
 
-/* Owner p only: the goroutine to run next from runnext and the ring, NULL if none. */
+/* Somebody could use more work: a p is idle, or an m searches. Read after a light barrier by who makes work, see [idle-race]. */
+GO__INLINE bool go__hungry(void)
+{
+    return (load_rlx(&go__sched.idle_p_count) | load_rlx(&go__sched.spinning)) != 0;
+}
+
+/* Owner p only: offers what is queued to thieves, and wakes one if none searches. */
+void go__share(struct go__p *pp);
+
+/* Owner p only: the oldest in the queue; NULL if it is empty. */
+GO__INLINE struct go__g *go__pick_queued(struct go__p *pp)
+{
+    struct go__g *gp;
+    if (load_rlx(&pp->head) == load_rlx(&pp->tail) || (gp = go__runq_get(pp)) == NULL) { /* rlx: tail is ours */
+        gp = go__own_get(pp);
+        if (gp == NULL) {
+            return NULL;
+        }
+        if (pp->own_first != NULL && go__unlikely(go__hungry())) {
+            go__share(pp);
+        }
+    }
+    store_rlx(&pp->sched_tick, load_rlx(&pp->sched_tick) + 1); /* rlx: a new slice; sysmon may see it late */
+    return gp;
+}
+
+/* Owner p only: the goroutine to run next, NULL if none. */
 GO__INLINE struct go__g *go__pick_local(struct go__p *pp)
 {
-    struct go__g *gp = pp->runnext;
+    struct go__g *gp = load_rlx(&pp->runnext); /* rlx: ours, others only look */
     if (gp != NULL) {
-        pp->runnext = NULL;
-        store_rlx(&pp->has_runnext, 0u); /* rlx: hint */
+        store_rlx(&pp->runnext, NULL);
         return gp;
     }
-    gp = go__runq_get(pp);
-    if (gp != NULL) {
-        store_rlx(&pp->sched_tick, load_rlx(&pp->sched_tick) + 1); /* rlx: a new slice; sysmon may see it late */
+    return go__pick_queued(pp);
+}
+
+GO__INLINE void go__put_last(struct go__p *pp, struct go__g *gp)
+{
+    go__own_put(pp, gp);
+    go__barrier_light(); /* [idle-race]: the work is there, now look for those who could use it */
+    if (go__unlikely(go__hungry())) {
+        go__share(pp);
     }
-    return gp;
 }
 
 GO__INLINE void go__count_switch(struct go__p *pp)
@@ -61,23 +92,32 @@ GO__INLINE void go__count_switch(struct go__p *pp)
     store_rlx(&pp->switches, load_rlx(&pp->switches) + 1); /* rlx: one writer */
 }
 
-/* What the side that arrives does for the one that left: runs its commit. mp is freshly read; it owns a p. */
+/* gp has left its stack on mp and does not wait after all. mp->p is NULL if it left without one. */
+void go__put_landed(struct go__m *mp, struct go__g *gp);
+
+/* What the side that arrives does for the one that left: runs its commit. mp is freshly read. */
 GO__INLINE void go__landed(struct go__m *mp)
 {
     go__commit_fn commit = mp->after;
     if (commit != NULL) {
         struct go__g *gp = mp->after_g;
         mp->after = NULL;
-        if (go__unlikely(!commit(gp, mp->after_arg))) {
+        void *self = go__edge_commit_begin(mp, gp);
+        bool away = commit(gp, mp->after_arg);
+        go__edge_commit_end(self);
+        if (go__unlikely(!away)) {
             store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: ours */
-            go__put_next(mp->p, gp);
+            go__put_landed(mp, gp);
         }
     }
 }
 
-/* Leaves the stack of the calling goroutine; between go__enter and go__leave. commit runs after that. Returns when the goroutine
+/* Leaves the stack of the calling goroutine; between go__enter or go__enter_parking and go__leave. commit runs after that. Returns when the goroutine
  * is resumed, inside, on the m that resumed it. */
 void go__leave_stack(struct go__m *mp, struct go__g *gp, go__commit_fn commit, void *arg);
+
+/* The same for a goroutine that has ended: everything but the switch, to what is returned. */
+const struct go__gobuf *go__leave_for_good(struct go__m *mp, struct go__g *gp, go__commit_fn commit);
 
 /* Stops every p that runs goroutines, except the caller's own. False: some goroutine could not be stopped within timeout_ns (it is
  * in the runtime, or the machine is busy); the world counts as stopped all the same and must be started. Stoppers take turns. Any thread

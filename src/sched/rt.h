@@ -102,29 +102,41 @@ struct go__g {
     go__atomic(uint32_t) claim;
     int32_t wake_code;  /* written by the one waker before go__ready, read by the g after it resumed */
     struct go__m *m;    /* the m running it; by that m */
+    struct go__bound *bound;    /* bound context or NULL; by the g; canceller reads it under the context's lock */
+    struct go__standin *thread; /* foreign pthread's blocking state; NULL for a goroutine; constant */
+    /* So far parking and readying read: one cache line. */
+    int64_t wait_since_ns;  /* coarse clock at park; by the g */
     struct go__m *lockedm; /* the m it is tied to, else NULL; by the g itself on that m */
     uint32_t lock_count;   /* go_lock_thread nesting; the g only */
-    uint32_t spare;
+    uint32_t block_depth;  /* go_block_begin nesting; the g only */
     go_func start; /* what goroutine_main calls; constant while alive */
     go_func entry; /* what the user started; shown in dumps; constant while alive */
     void *arg;
     uint64_t id;           /* never reused */
     uint64_t parent;       /* id of the creator, 0 for a foreign thread */
     void *created_at;      /* return address in the creator */
-    int64_t wait_since_ns; /* coarse clock at park; by the g */
     char *name;            /* go__alloc'ed or NULL; by the g, read with the world stopped */
-    struct go__bound *bound;  /* bound context or NULL; by the g; canceller reads it under the context's lock */
     go__list bound_link;      /* in the bound context's list; under the context's lock */
     void *locals;             /* goroutine-local values; the g only */
     void *custom_lo;          /* GO__SLOT_CUSTOM: what to free; constant */
     void *cxa[2];             /* C++ caught-exception words while the g is off its thread; by the switch */
     struct go__stack_state stack; /* segments beyond the first; the g, or its thread inside morestack */
-    struct go__standin *thread;   /* foreign pthread's blocking state; NULL for a goroutine; constant */
     uint64_t valgrind_id;
 };
 
 _Static_assert(sizeof(struct go__g) <= GO__HEAD_BYTES, "a g fills at most the head of a slot");
 _Static_assert(offsetof(struct go__g, link) == 0, "the slot depot links through the first word");
+
+/* gp, which may be NULL, is about to be woken and to run: its record, and the word at the far end of a small stack that parking checks. */
+GO__INLINE void go__g_prefetch(const struct go__g *gp)
+{
+    uintptr_t at = (uintptr_t)gp; /* a number: nobody may calculate with a NULL pointer */
+    __builtin_prefetch((const void *)at, 1);
+    __builtin_prefetch((const void *)(at + GO__CACHELINE), 1);
+    __builtin_prefetch((const void *)(at + 2 * GO__CACHELINE), 1);
+    __builtin_prefetch((const void *)(at + 3 * GO__CACHELINE));
+    __builtin_prefetch((const void *)(at - GO__SMALL_BYTES));
+}
 
 struct go__g_list { /* a batch, linked through g.link; whoever builds it owns it */
     struct go__g *head, *tail;
@@ -139,7 +151,9 @@ struct go__g_list { /* a batch, linked through g.link; whoever builds it owns it
 
 struct go__p {
     /* Owner m only (claimers and world-stoppers count as the owner once they have the p). */
-    struct go__g *runnext; /* readied or spawned last; runs next, inheriting the time slice */
+    go__atomic(struct go__g *) runnext; /* readied or spawned last; runs next, inheriting the time slice; others read it as a hint */
+    struct go__g *own_first, *own_last; /* goroutines not offered to thieves, first in first out, linked through g.link; runq.h */
+    go__atomic(uint32_t) own_count;     /* how many; others read it as a hint */
     uint32_t tick;         /* +1 a scheduling decision; the 61st is a fair turn */
     uint32_t ready_skip;   /* readies into runnext alone until the next one wakes a helper, see go__put_next */
     struct go__g *free_g[2]; /* free gs by slot kind, last in first out */
@@ -158,7 +172,6 @@ struct go__p {
     go__atomic(uint64_t) switches;     /* +1 a switch; relaxed; thieves and sysmon judge by it whether the p moves */
     go__atomic(uint32_t) ready_limit;  /* length of the ready_skip interval; owner, thieves and sysmon; relaxed, a lost update is fine */
     go__atomic(uint32_t) preempt;      /* sysmon: this slice is over; owner clears at its next scheduling decision */
-    go__atomic(uint32_t) has_runnext;  /* mirror of runnext != NULL for thieves and sysmon; relaxed hint */
     go__atomic(int64_t) timer_next;    /* earliest deadline in timers, INT64_MAX if none; written under the timers' lock */
     go__atomic(uint32_t) status;       /* enum go__p_status; under sched.lock */
     struct go__m *m;                   /* owner or NULL; under sched.lock */
@@ -195,22 +208,20 @@ struct go__m {
     struct go__g *locked_g;   /* go_lock_thread: this thread runs nothing else */
     bool abandoned;           /* its goroutine met the end of the run: the thread ends */
     bool spinning;            /* counted in sched.spinning; set by the waker before the note, else by the owner */
-    bool blocked;             /* inside go_block_begin/end; by the running goroutine */
-    uint32_t block_depth;
+    bool blocked;             /* in a declared blocking call, without a p; by the running goroutine, read by dumps */
     struct go__seg_cache segs; /* warm segments for morestack */
 
     /* Constant after the thread started. */
     uintptr_t *limit_address; /* poisoned by sysmon to preempt split code; NULL where there is no limit word */
     int tid;
     pthread_t thread;
-    bool main_thread; /* the thread that called go_run: not ours to join */
     void *overflow;   /* alternate stack of this thread */
 
     /* Under sched.lock. */
     struct go__m *all_link;
     struct go__m *idle_link;   /* in sched.idle_m */
     struct go__p *next_p;      /* p handed over; read by the owner after its note */
-    bool lost_p;               /* runs a goroutine without a p (blocking call, rescued): counted in sched.lost */
+    bool lost_p;               /* runs a goroutine, or its commit, without a p (blocking call, rescued): counted in sched.lost */
     bool hog;                  /* lost its p while burning CPU: counted in sched.hogs */
     bool gone;                 /* its thread is past its last use of anything; to be joined */
     go__note note;             /* cleared by the owner before it can be found by a waker */
@@ -253,6 +264,7 @@ struct go__sched {
     go__atomic(uint32_t) stopping;     /* the run is over: no goroutine is scheduled again */
     go__atomic(uint32_t) world_stopped;
     go__atomic(uint32_t) polling;      /* an m sleeps in the poller; taken by exchange */
+    go__atomic(uint32_t) poller_wanted; /* that m was woken to search for work; by wakers, taken by exchange */
     go__atomic(int64_t) poll_until;    /* when that m wakes by itself; INT64_MAX never, 0 nobody sleeps there */
     go__atomic(int64_t) last_poll;     /* when the network was last looked at */
     go__atomic(int64_t) coarse_now;    /* a recent go__clock_now: for dumps */

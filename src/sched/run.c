@@ -185,96 +185,97 @@ static int start(void)
 
 /* --- end --- */
 
-/* sched.lock held. True when mp's thread is done or waits where it can be told. */
-static void hurry(struct go__m *mp, uint32_t how)
+/* sched.lock held. Whoever sleeps on its note finds no p and ends; whoever computes finds its p taken at its next goco call. */
+static void hurry(struct go__m *mp)
 {
     struct go__p *pp = mp->p;
-    if (mp->gone || mp->main_thread) {
+    if (mp->gone) {
         return;
     }
-    uint32_t claim = load_acq(&mp->claim);
-    if (how == GO__CLAIM_ORPHAN) {
-        store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN);
-        return;
+    if (pp != NULL && pp->m == mp) {
+        store_rlx(&pp->preempt, 1u); /* rlx: asked again until it is seen */
+        if (go__claim_p(pp)) {
+            store_rlx(&pp->status, (uint32_t)GO__P_STOPPED); /* rlx: under the lock; nobody brings it anywhere */
+        }
     }
-    if (claim == GO__CLAIM_NONE && pp != NULL && pp->m == mp) {
-        store_rlx(&pp->preempt, 1u);
-        (void)go__claim_p(pp);
-    }
-    go__note_wake(&mp->note); /* whoever sleeps on it finds no p and ends */
+    go__note_wake(&mp->note);
 }
 
-static uint32_t hurry_all(uint32_t how)
+static uint32_t hurry_all(void)
 {
     go__futex_lock(&go__sched.lock);
     go__sched.idle_m = NULL;
     go__sched.m_idle = 0;
     for (struct go__m *mp = go__sched.all_m; mp != NULL; mp = mp->all_link) {
-        hurry(mp, how);
+        hurry(mp);
     }
     uint32_t left = go__sched.m_count;
     go__futex_unlock(&go__sched.lock);
     return left;
 }
 
-/* Waits for the threads. Those whose goroutines still execute after stop_timeout are left to themselves; returns how many. */
-static uint32_t end_threads(void)
+/* Threads whose goroutines still execute are left to themselves: each ends at its goroutine's next goco call, and frees its m. */
+static void leave_orphans(void)
+{
+    go__futex_lock(&go__sched.lock);
+    struct go__m **link = &go__sched.all_m;
+    while (*link != NULL) {
+        struct go__m *mp = *link;
+        if (mp->gone) {
+            link = &mp->all_link;
+            continue;
+        }
+        *link = mp->all_link;
+        (void)pthread_detach(mp->thread);
+        store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN); /* pairs with go__enter, find_runnable and machine_over; mp may go */
+    }
+    go__futex_unlock(&go__sched.lock);
+}
+
+/* Waits for the threads, stop_timeout at most. True: somebody was left behind. */
+static bool end_threads(void)
 {
     int64_t deadline = go__clock_now() + go__sched.stop_timeout;
     int64_t pause = 1000;
-    for (;;) {
-        uint32_t left = hurry_all(GO__CLAIM_TAKEN);
+    bool orphans = false;
+    while (hurry_all() != 0) {
         go__netpoll_break();
-        if (left == 0) {
-            break;
-        }
         if (go__clock_now() > deadline) {
-            return left;
+            leave_orphans();
+            orphans = true;
+            break;
         }
         go__atomic(uint32_t) nothing = 0;
         (void)go__futex_wait(&nothing, 0, pause);
         pause = pause < 1000000 ? pause * 2 : pause;
     }
     go__machines_join(true);
-    return 0;
+    return orphans;
 }
 
-/* Orphans keep their m and their stacks: what the run owned stays for them, unlinked. */
-static void leave_orphans(void)
+/* What orphans may still use stays behind: their stacks, and the ps, for one may be on its way through the runtime. */
+static void end(bool orphans)
 {
-    (void)hurry_all(GO__CLAIM_ORPHAN);
-    go__futex_lock(&go__sched.lock);
-    struct go__m **link = &go__sched.all_m;
-    while (*link != NULL) {
-        struct go__m *mp = *link;
-        if (!mp->gone && !mp->main_thread) {
-            (void)pthread_detach(mp->thread);
-            *link = mp->all_link;
-        } else {
-            link = &mp->all_link;
-        }
-    }
-    go__futex_unlock(&go__sched.lock);
-    go__machines_join(true);
-}
-
-static void end(uint32_t orphans)
-{
+    go__edge_run_acquire();
     go__signals_stop();
     go__debug_stop();
     go__sysmon_stop();
     go__leak_report();
     store_rel(&go__sched.active, 0u);
+    go__chans_forget();
     go__standins_cancel();
+    go__bounds_drop_all();
+    go__locals_drop_all();
     go__overflow_restore();
-    for (int i = 0; i < go__sched.all_p_count; i++) {
-        go__free_gs_return(go__sched.all_p[i]);
-    }
-    if (orphans == 0) {
-        go__stacks_destroy();
-    }
     go__netpoll_destroy();
-    free_ps();
+    if (!orphans) {
+        for (int i = 0; i < go__sched.all_p_count; i++) {
+            go__free_gs_return(go__sched.all_p[i]);
+        }
+        go__stacks_destroy();
+        go__selects_drop_all();
+        free_ps();
+    }
 }
 
 /* --- the main goroutine --- */
@@ -297,71 +298,50 @@ static void main_goroutine(void *arg)
     go__abandon(mp);
 }
 
-/* The thread of go_run works as an m until the run ends, then waits for that if it was not the one that saw it. */
-static uint32_t run_here(struct go__m *m0, struct main_call *call)
+/* The first thread with the first p and the main goroutine. */
+static int launch(struct main_call *call)
 {
-    struct go__g *gp = go__spawn_main(main_goroutine, call);
+    struct go__g *gp = go__spawn_main(main_goroutine, call, (void (*)(void))call->fn);
     if (gp == NULL) {
-        go__fatal("out of memory for the main goroutine");
+        return -ENOMEM;
     }
     struct go__p *pp = go__sched.all_p[0];
-    pp->m = m0;
-    m0->p = pp;
     store_rlx(&pp->status, (uint32_t)GO__P_RUNNING);
     (void)go__runq_put(pp, gp);
-    void *exceptions[2] = {NULL, NULL};
-    if (m0->cxa != NULL) {
-        exceptions[0] = m0->cxa[0];
-        exceptions[1] = m0->cxa[1];
-    }
-    go__m_loop(m0);
-    if (m0->cxa != NULL) {
-        m0->cxa[0] = exceptions[0];
-        m0->cxa[1] = exceptions[1];
-    }
-    go__note_sleep(&go__sched.main_note);
-    return end_threads();
+    return go__machine_start(pp, false);
 }
 
+/* go_run's own thread runs no goroutine: it can always tell when stop_timeout is over, and the program's signal handlers find a
+ * thread that is not ours, with a stack of ordinary size. */
 static int run(struct main_call *call)
 {
     int error = start();
     if (error != 0) {
         return error;
     }
-    struct go__m m0;
-    memset(&m0, 0, sizeof m0);
-    m0.main_thread = true;
-    m0.thread = pthread_self();
-    go__sched.all_m = &m0;
-    sigset_t signals;
-    go__thread_block_signals(&signals);
-    go__machine_attach(&m0);
     store_rel(&go__sched.active, 1u); /* pairs with every load_acq of active: the ps exist */
     go__debug_start();
     if (go__debug_flag("stacks") && !go__stacks_small_on()) {
         go__warn("this program's link does not move libc calls off small stacks: every goroutine has a reserved stack");
     }
     error = go__sysmon_start();
-    uint32_t orphans = 0;
-    if (error != 0) {
-        store_rel(&go__sched.stopping, 1u);
-        go__debug_stop();
-        store_rel(&go__sched.active, 0u);
-        go__overflow_restore();
-        go__stacks_destroy();
-        go__netpoll_destroy();
-        free_ps();
-    } else {
-        orphans = run_here(&m0, call);
-        end(orphans);
+    if (error == 0) {
+        error = launch(call);
+        if (error == 0) {
+            go__note_sleep(&go__sched.main_note);
+        } else {
+            store_rel(&go__sched.stopping, 1u);
+        }
+        end(end_threads());
+        return error != 0 ? error : go__sched.result;
     }
-    go__machine_detach(&m0);
-    go__thread_restore_signals(&signals);
-    if (orphans != 0) {
-        leave_orphans();
-    }
-    return error != 0 ? error : go__sched.result;
+    go__debug_stop();
+    store_rel(&go__sched.active, 0u);
+    go__overflow_restore();
+    go__netpoll_destroy();
+    go__stacks_destroy();
+    free_ps();
+    return error;
 }
 
 int go_run_config(const go_config *config, int (*main_fn)(void *arg), void *arg)

@@ -41,16 +41,24 @@ struct go__g *go__runq_steal(struct go__p *to, struct go__p *victim)
     return gp;
 }
 
-void go__runq_overflow(struct go__p *pp, struct go__g *gp)
+void go__runq_overflow(struct go__p *pp)
 {
-    struct go__g_list batch = {0};
-    for (uint32_t i = 0; i < GO__RUNQ_SIZE / 2; i++) {
-        struct go__g *moved = go__runq_get(pp);
-        if (moved == NULL) { /* thieves were faster */
-            break;
-        }
-        go__g_list_push(&batch, moved);
+    uint32_t half = load_rlx(&pp->own_count) / 2; /* rlx: ours */
+    struct go__g_list older = {pp->own_first, pp->own_first, half};
+    for (uint32_t i = 1; i < half; i++) {
+        older.tail = older.tail->link;
     }
-    go__g_list_push(&batch, gp);
-    go__global_put(&batch);
+    pp->own_first = older.tail->link;
+    older.tail->link = NULL;
+    store_rlx(&pp->own_count, load_rlx(&pp->own_count) - half);
+    go__global_put(&older);
+}
+
+void go__runq_publish(struct go__p *pp)
+{
+    /* Out of the list first: once a goroutine is in the ring its link may be another queue's. */
+    uint32_t room = GO__RUNQ_SIZE - (load_rlx(&pp->tail) - load_acq(&pp->head)); /* as in go__runq_put; consumers only make more */
+    while (room-- > 0 && pp->own_first != NULL) {
+        (void)go__runq_put(pp, go__own_get(pp));
+    }
 }

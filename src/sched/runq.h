@@ -1,4 +1,11 @@
-/* The run queue of a p: a ring of GO__RUNQ_SIZE goroutines, one producer, many consumers.
+/* The run queue of a p: a list that only the owner touches, and a ring from which others may steal.
+ *
+ * Goroutines are queued in the list, by a few plain stores. As soon as anybody is idle or searches, the owner moves the list to the
+ * ring (go__share), at its next scheduling decision; a thief of a p that makes none claims the p and does the same. So while all ps
+ * are busy, queueing costs no atomic operation, and no goroutine waits for a thief longer than for its owner. What is in the ring
+ * is older than what is in the list.
+ *
+ * The ring holds GO__RUNQ_SIZE goroutines; one producer, many consumers:
  *
  *                     put   get   grab (thief)   length
  *   put (owner)        -     -     X              X        X: may run at the same time
@@ -54,7 +61,41 @@ GO__INLINE uint32_t go__runq_length(struct go__p *pp)
 /* Any m with a p of its own: moves half of victim's ring into to's (the thief's, empty); returns one of them, NULL if none. */
 struct go__g *go__runq_steal(struct go__p *to, struct go__p *victim);
 
-/* Owner p only: moves half of a full ring and gp to the global queue. */
-void go__runq_overflow(struct go__p *pp, struct go__g *gp);
+/* Owner p only. */
+GO__INLINE void go__own_put(struct go__p *pp, struct go__g *gp)
+{
+    gp->link = NULL;
+    if (pp->own_first == NULL) {
+        pp->own_first = gp;
+    } else {
+        pp->own_last->link = gp;
+    }
+    pp->own_last = gp;
+    store_rlx(&pp->own_count, load_rlx(&pp->own_count) + 1); /* rlx: one writer, a hint for others */
+}
+
+/* Owner p only. */
+GO__INLINE struct go__g *go__own_get(struct go__p *pp)
+{
+    struct go__g *gp = pp->own_first;
+    if (gp != NULL) {
+        pp->own_first = gp->link;
+        store_rlx(&pp->own_count, load_rlx(&pp->own_count) - 1); /* rlx: as above */
+    }
+    return gp;
+}
+
+/* Owner p only: moves the older half of a long list to the global queue. For who starts goroutines faster than they run: the young
+ * ones come first then, or a tree of goroutines would be alive all at once. */
+void go__runq_overflow(struct go__p *pp);
+
+/* Owner p only: moves goroutines from the list to the ring while there is room. */
+void go__runq_publish(struct go__p *pp);
+
+/* Any thread; a hint: goroutines that only the owner can reach. */
+GO__INLINE bool go__runq_hides(struct go__p *pp)
+{
+    return load_rlx(&pp->own_count) != 0 || load_rlx(&pp->runnext) != NULL;
+}
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "os/fatal.h"
+#include "sched/hooks.h"
 #include "sched/proc.h"
 
 static __thread struct go__standin *mine;
@@ -17,17 +18,25 @@ static void uncount(struct go__standin *s)
         return;
     }
     struct go__standin **link = &go__sched.standins;
-    while (*link != s) {
+    while (*link != NULL && *link != s) {
         link = &(*link)->next;
     }
-    *link = s->next;
-    go__sched.foreign--;
+    if (*link != NULL) { /* otherwise the run is over: go__standins_cancel has emptied the list */
+        *link = s->next;
+        go__sched.foreign--;
+    }
     s->run = 0;
 }
 
 static void thread_ends(void *value)
 {
     struct go__standin *s = value;
+    if (s->g.locals != NULL) {
+        go__locals_drop(&s->g); /* what the destructors bind is dropped next */
+    }
+    if (s->g.bound != NULL) {
+        go__bound_drop(&s->g);
+    }
     go__futex_lock(&go__sched.lock);
     bool last = s->run != 0 && s->run == go__sched.run_number && go__sched.foreign == 1;
     uncount(s);
@@ -88,7 +97,14 @@ int go__standin_park(go__commit_fn commit, void *arg, enum go__reason reason)
     go__futex_lock(&go__sched.lock);
     if (load_rlx(&go__sched.active) == 0) { /* rlx: the lock orders it */
         go__futex_unlock(&go__sched.lock);
-        go__fatal("a thread waits in a goco call (%s) while no runtime runs", go__reason_text[reason]);
+        uint32_t ticket = go__claim_open_ticket(gp);
+        if (ticket == 0 || s->run == 0 || s->run != go__sched.run_number) {
+            go__fatal("a thread waits in a goco call (%s) while no runtime runs", go__reason_text[reason]);
+        }
+        if (go__claim(gp, ticket)) { /* the run ended on the way here; otherwise somebody wakes us all the same */
+            return -ECANCELED;
+        }
+        go__futex_lock(&go__sched.lock);
     }
     s->waiting = true;
     go__note_clear(&s->note);
@@ -97,6 +113,7 @@ int go__standin_park(go__commit_fn commit, void *arg, enum go__reason reason)
     if (commit == NULL || commit(gp, arg)) {
         go__note_sleep(&s->note);
     }
+    go__edge_acquire(gp);
     store_rlx(&gp->status, (uint32_t)GO__G_RUNNING);
     go__futex_lock(&go__sched.lock);
     s->waiting = false;
@@ -107,6 +124,13 @@ int go__standin_park(go__commit_fn commit, void *arg, enum go__reason reason)
 void go__standin_wake(struct go__g *gp)
 {
     go__note_wake(&gp->thread->note);
+}
+
+/* It waits without a ticket: said so (go__wait_sole), or never had one. */
+static bool is_sole(struct go__g *gp)
+{
+    uint32_t word = load_acq(&gp->claim); /* acq pairs with the store in go__wait_sole */
+    return word == 0 || (word & GO__WAIT_STATES) == GO__WAIT_SOLE;
 }
 
 void go__standins_cancel(void)
@@ -121,7 +145,7 @@ void go__standins_cancel(void)
             if (go__wake_prepare(&s->g, ticket, -ECANCELED)) {
                 go__standin_wake(&s->g);
             }
-        } else if (ticket == 0 && load_rlx(&s->note.word) == 0 && load_rlx(&s->g.claim) == 0) {
+        } else if (ticket == 0 && load_rlx(&s->note.word) == 0 && is_sole(&s->g)) {
             go__fatal("the run ended while a foreign thread waits in %s: join your threads first",
                       go__reason_text[s->g.reason]);
         }

@@ -3,7 +3,7 @@
  *   a p that has run one slice for 10 ms while others wait     asks it to give way (p.preempt, poisoned limit word)
  *   a p whose goroutine has not entered the runtime for 10 ms
  *   while work waits                                           takes the p away (go__claim_p) and gives it to another thread
- *   a goroutine alone in runnext of a p that does not move     wakes a thief
+ *   goroutines that only a p's owner reaches, and it does not move   wakes a thief
  *   nobody has looked at the network for 10 ms                 looks
  *   timers or descriptors that nobody watches                  wakes a thread
  *
@@ -41,7 +41,7 @@ static bool burned_cpu(struct go__m *mp, int64_t now)
 
 static bool work_waits_for(struct go__p *pp, int64_t now)
 {
-    return go__work_waits() || load_rlx(&pp->has_runnext) != 0 || load_rlx(&pp->timer_next) <= now;
+    return go__work_waits() || load_rlx(&pp->runnext) != NULL || load_rlx(&pp->timer_next) <= now;
 }
 
 /* Takes pp from a goroutine that does not enter the runtime. */
@@ -95,14 +95,14 @@ static bool look_at(struct go__p *pp, int64_t now)
         pp->seen_since = now;
     }
     bool idle_ps = load_rlx(&go__sched.idle_p_count) != 0;
-    if (now - pp->moved_since > RUNNEXT_NS && load_rlx(&pp->has_runnext) != 0 && idle_ps) {
+    bool hides = now - pp->moved_since > RUNNEXT_NS && go__runq_hides(pp) && idle_ps;
+    if (hides) {
         store_rlx(&pp->ready_limit, 0u);
         go__wakep();
-        return true;
     }
     if (now - pp->seen_since < SLICE_NS || !work_waits_for(pp, now)) {
-        return false;
-    }
+        return hides;
+    } /* thieves may fail, or there is no thread to be one: then the p changes hands */
     store_rlx(&pp->preempt, 1u);
     if (now - pp->moved_since < STUCK_NS) {
         return true;
@@ -137,24 +137,35 @@ static void look_at_idle(void)
     }
 }
 
-/* Everything sleeps and has slept for a while: waits for idle_p_pop to say otherwise. */
-static void sleep_deep(int64_t *last_trim)
+/* No p runs, and nothing waits that a thread would have to be found for. */
+static bool all_quiet(void)
 {
-    int64_t now = go__clock_now();
-    if (*last_trim != INT64_MAX) { /* a last trim, once what was in use has been idle for a second */
-        go__debug_poll();
-        (void)go__note_sleep_for(&go__sched.sysmon_note, TRIM_NS);
-        go__stacks_trim(now + TRIM_NS);
-    }
+    return load_rlx(&go__sched.idle_p_count) == (uint32_t)go__sched.procs && !go__work_waits() && !go__unwatched();
+}
+
+/* From here until the note idle_p_pop tells us when a p is taken. */
+static bool fall_asleep(void)
+{
     go__futex_lock(&go__sched.lock);
-    bool idle = load_rlx(&go__sched.idle_p_count) == (uint32_t)go__sched.procs &&
-                load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0 &&
-                load_rlx(&go__sched.sysmon_note.word) == 0;
-    if (idle) {
+    bool quiet = all_quiet() && load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0 &&
+                 load_rlx(&go__sched.sysmon_note.word) == 0;
+    if (quiet) {
         store_rlx(&go__sched.sysmon_asleep, 1u); /* rlx: read under the lock */
     }
     go__futex_unlock(&go__sched.lock);
-    if (idle) {
+    return quiet;
+}
+
+/* Everything sleeps and has slept for a while: waits for idle_p_pop to say otherwise. */
+static void sleep_deep(void)
+{
+    int64_t now = go__clock_now();
+    go__debug_poll();
+    go__check_dead(); /* who went idle last may have seen somebody who was about to do so too */
+    if (fall_asleep()) {
+        if (go__note_sleep_for(&go__sched.sysmon_note, TRIM_NS) != 0) {
+            go__stacks_trim(now + TRIM_NS); /* a last one, once what was in use has been idle for a second */
+        }
         go__note_sleep(&go__sched.sysmon_note);
     }
     go__futex_lock(&go__sched.lock);
@@ -194,6 +205,9 @@ static void *sysmon(void *arg)
     while (load_acq(&go__sched.stopping) == 0) { /* acq pairs with run.c */
         (void)go__note_sleep_for(&go__sched.sysmon_note, delay);
         go__note_clear(&go__sched.sysmon_note);
+        if (load_acq(&go__sched.stopping) != 0) { /* the note that has just been cleared said so, perhaps: no deep sleep now */
+            break;
+        }
         int64_t now = go__clock_now();
         store_rlx(&go__sched.coarse_now, now);
         go__debug_poll();
@@ -209,9 +223,8 @@ static void *sysmon(void *arg)
             go__stacks_trim(now);
         }
         uint64_t moved = activity();
-        if (moved == seen && delay == DELAY_MAX_NS && go__debug_value("schedtrace", 0) == 0 &&
-            load_rlx(&go__sched.idle_p_count) == (uint32_t)go__sched.procs) {
-            sleep_deep(&last_trim);
+        if (moved == seen && delay == DELAY_MAX_NS && go__debug_value("schedtrace", 0) == 0 && all_quiet()) {
+            sleep_deep();
             delay = DELAY_MIN_NS;
             quiet = 0;
         }

@@ -1,4 +1,5 @@
 /* Giving ps to threads: the idle lists, waking, new threads, handing over. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "os/clock.h"
@@ -11,7 +12,8 @@
 struct go__p *go__idle_p_pop(void)
 {
     struct go__p *pp = go__sched.idle_p;
-    if (pp == NULL || load_rlx(&go__sched.world_stopped) != 0) { /* rlx: written under the lock */
+    /* rlx: world_stopped is written under the lock; stopping may be seen late, go__machine_start looks again */
+    if (pp == NULL || load_rlx(&go__sched.world_stopped) != 0 || load_rlx(&go__sched.stopping) != 0) {
         return NULL;
     }
     go__sched.idle_p = pp->idle_link;
@@ -28,12 +30,15 @@ struct go__p *go__idle_p_pop(void)
 
 void go__idle_p_push(struct go__p *pp)
 {
-    struct go__g *gp = pp->runnext;
-    if (gp != NULL) { /* thieves see the ring of an idle p, not its runnext */
-        pp->runnext = NULL;
-        store_rlx(&pp->has_runnext, 0u);
+    while (go__runq_hides(pp)) { /* thieves see the ring of an idle p and nothing else */
+        struct go__g *gp = load_rlx(&pp->runnext); /* rlx: the p is ours */
+        if (gp != NULL) {
+            store_rlx(&pp->runnext, NULL);
+        } else {
+            gp = go__own_get(pp);
+        }
         go__g_list_push(&go__sched.global, gp);
-        store_rlx(&go__sched.global_count, go__sched.global.count);
+        store_rlx(&go__sched.global_count, go__sched.global.count); /* rlx: hint; idlers look under the lock */
     }
     pp->idle_link = go__sched.idle_p;
     go__sched.idle_p = pp;
@@ -67,8 +72,8 @@ static void start_failed(struct go__p *pp, bool spinning, int error)
     go__futex_lock(&go__sched.lock);
     pp->m = NULL;
     go__idle_p_push(pp);
-    bool tell = !go__sched.thread_limit_told;
-    go__sched.thread_limit_told = true;
+    bool tell = !go__sched.thread_limit_told && error != -ECANCELED; /* the run is over */
+    go__sched.thread_limit_told |= tell;
     uint32_t threads = go__sched.m_count;
     go__futex_unlock(&go__sched.lock);
     if (tell) {
@@ -83,32 +88,33 @@ struct start {
 };
 
 /* On a native stack. */
-static void start_thread(void *arg)
+static void start(void *arg)
 {
     struct start *s = arg;
+    go__futex_lock(&go__sched.lock);
+    struct go__m *mp = idle_m_pop();
+    if (mp != NULL) {
+        go__p_assign(s->pp, mp);
+        mp->spinning = s->spinning;
+        go__futex_unlock(&go__sched.lock);
+        store_rlx(&s->pp->wakeups, load_rlx(&s->pp->wakeups) + 1);
+        go__note_wake(&mp->note);
+        return;
+    }
+    go__futex_unlock(&go__sched.lock);
     int error = go__machine_start(s->pp, s->spinning);
     if (error != 0) {
         start_failed(s->pp, s->spinning, error);
     }
 }
 
+/* Whoever readies a goroutine may get here from the end of a small stack. */
 void go__m_start(struct go__p *pp, bool spinning)
 {
-    go__futex_lock(&go__sched.lock);
-    struct go__m *mp = idle_m_pop();
-    if (mp != NULL) {
-        go__p_assign(pp, mp);
-        mp->spinning = spinning;
-        go__futex_unlock(&go__sched.lock);
-        store_rlx(&pp->wakeups, load_rlx(&pp->wakeups) + 1);
-        go__note_wake(&mp->note);
-        return;
-    }
-    go__futex_unlock(&go__sched.lock);
     struct start s;
     s.pp = pp;
     s.spinning = spinning;
-    go__system_call(start_thread, &s);
+    go__system_call(start, &s);
 }
 
 GO__NOINLINE void go__wakep(void)
@@ -121,15 +127,16 @@ GO__NOINLINE void go__wakep(void)
     go__futex_lock(&go__sched.lock);
     struct go__p *pp = go__idle_p_pop();
     if (pp == NULL) {
+        (void)sub_sc(&go__sched.spinning, 1u); /* before a p can become idle, whose m would leave the search to us */
         go__futex_unlock(&go__sched.lock);
-        (void)sub_sc(&go__sched.spinning, 1u);
         return;
     }
     if (go__sched.idle_m == NULL && load_sc(&go__sched.polling) != 0) {
         /* The sleeper in the poller is a thread too: it takes an idle p when it comes back. */
         go__idle_p_push(pp);
-        go__futex_unlock(&go__sched.lock);
         (void)sub_sc(&go__sched.spinning, 1u);
+        store_rlx(&go__sched.poller_wanted, 1u); /* rlx: the break orders it */
+        go__futex_unlock(&go__sched.lock);
         go__netpoll_break();
         return;
     }
@@ -140,7 +147,7 @@ GO__NOINLINE void go__wakep(void)
 void go__handoff(struct go__p *pp)
 {
     bool timers = load_rlx(&pp->timer_next) != INT64_MAX;
-    if (go__runq_length(pp) != 0 || pp->runnext != NULL || load_rlx(&go__sched.global_count) != 0 || go__unwatched()) {
+    if (go__runq_length(pp) != 0 || go__runq_hides(pp) || load_rlx(&go__sched.global_count) != 0 || go__unwatched()) {
         go__m_start(pp, false);
         return;
     }
@@ -152,7 +159,10 @@ void go__handoff(struct go__p *pp)
     go__futex_unlock(&go__sched.lock);
     if (work) {
         go__m_start(pp, false);
-    } else if (timers && load_rlx(&pp->timer_next) < load_sc(&go__sched.poll_until)) {
+        return;
+    }
+    fence_sc(); /* the p is idle, then poll_until is read; the sleeper in the poller does it the other way round */
+    if (timers && load_rlx(&pp->timer_next) < load_sc(&go__sched.poll_until)) {
         go__netpoll_break();
     }
 }
@@ -172,15 +182,16 @@ struct go__timers *go__timers_current(void)
     return timers;
 }
 
-/* A running p looks at its timers itself. Somebody must be told only if the heap's p may be idle: the arm comes from outside. */
+/* A running p looks at its timers itself. Somebody must be told only if the heap's p may be idle: the arm comes from outside, or the
+ * timer was armed on another p and is brought forward, or we have lost our p since. */
 void go__timers_armed(struct go__timers *heap, int64_t when)
 {
-    (void)heap;
     struct go__m *mp = go__m();
-    if (mp != NULL && load_acq(&mp->claim) == GO__CLAIM_NONE) {
-        return;
+    go__barrier_light(); /* [claim-race]: timer_next is published; who takes our p looks at it after the heavy one */
+    if (mp != NULL && load_acq(&mp->claim) == GO__CLAIM_NONE && mp->p != NULL && mp->p->timers == heap) {
+        return; /* only we write mp->p, and as long as nobody has claimed it, it is ours */
     }
-    /* sc: timer_next was published before; the poller stores poll_until, then reads timer_next. */
+    fence_sc(); /* sc throughout: timer_next was published before; the poller stores poll_until, then reads timer_next */
     if (load_sc(&go__sched.polling) != 0) {
         if (when < load_sc(&go__sched.poll_until)) {
             go__netpoll_break();

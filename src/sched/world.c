@@ -51,7 +51,11 @@ static int still_running(const struct go__m *self)
     for (int i = 0; i < go__sched.all_p_count; i++) {
         struct go__p *pp = go__sched.all_p[i];
         struct go__m *mp = pp->m;
-        if (mp == NULL || mp == self) {
+        if (mp == NULL) {
+            running += load_rlx(&pp->status) == GO__P_RUNNING; /* on its way to a thread, or to the idle ones */
+            continue;
+        }
+        if (mp == self) {
             continue;
         }
         if (go__claim_p(pp)) {
@@ -186,6 +190,7 @@ static int change_procs(int procs, struct go__m *self)
         struct go__p *other = go__sched.all_p[0];
         other->stopped_from = NULL; /* whoever had it waits for another one */
         other->m = self;
+        store_rlx(&other->status, (uint32_t)GO__P_RUNNING); /* rlx: the world is stopped */
         own->m = NULL;
         self->p = other;
     }
