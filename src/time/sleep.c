@@ -20,21 +20,27 @@ int64_t go_now(void)
     return (int64_t)ts.tv_sec * GO_SECOND + ts.tv_nsec;
 }
 
+static int sleep_ahead(struct go__g *gp, int64_t deadline)
+{
+    /* "multi", so that a sleep for ever has a ticket too: one way for all. */
+    int code = go__wait_sleep(gp, go__wait_begin(gp, deadline, true), deadline);
+    return code == -ETIMEDOUT ? 0 : code;
+}
+
 int go_sleep_until(int64_t deadline)
 {
     struct go__g *gp = go__self();
     if (go__canceled(gp)) {
         return -ECANCELED;
     }
-    uint32_t ticket = go__wait_begin(gp, deadline, false);
-    int code = go__wait_park(gp, ticket, deadline, NULL, NULL, GO__REASON_SLEEP);
-    return code == -ETIMEDOUT ? 0 : code;
+    return deadline <= go_now() ? 0 : sleep_ahead(gp, deadline);
 }
 
 int go_sleep(int64_t duration)
 {
-    if (duration <= 0) {
-        return go__canceled(go__self()) ? -ECANCELED : 0;
+    struct go__g *gp = go__self();
+    if (go__canceled(gp)) {
+        return -ECANCELED;
     }
-    return go_sleep_until(go__deadline_after(go_now(), duration));
+    return duration <= 0 ? 0 : sleep_ahead(gp, go__deadline_after(go_now(), duration));
 }

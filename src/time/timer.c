@@ -10,6 +10,9 @@
  * and copies nothing. Chunks go when the run ends. The go__timers themselves are type-stable (pooled, never freed), so that a
  * timer that outlived its run (a context's) can still be asked about: `index` counts only if the slot names the timer.
  *
+ * Later. A timer that is armed anew for a later time (deadlines that are pushed on and on) keeps its entry where it is and is
+ * sifted when that entry comes up: entry.when <= timer.when.
+ *
  * Invariants, under `lock`: timers[entry.slot]->index == entry.slot + 1; positions[entry.slot] is the entry's position;
  * p->timer_next is the root's `when`; used + reserved <= room.
  *
@@ -139,9 +142,17 @@ static void sift_down(struct go__timers *h, uint32_t position, int64_t when, uin
             break;
         }
         struct entry *e = entry_at(h, child); /* four in a row: never across chunks */
+        uint32_t below = 4 * child - 8; /* whichever of the four it is, its own are on their way; past a chunk's end: in vain */
+        if (below < end) {
+            struct entry *b = entry_at(h, below);
+            __builtin_prefetch(b);
+            __builtin_prefetch(b + 4);
+            __builtin_prefetch(b + 8);
+            __builtin_prefetch(b + 12);
+        }
         uint32_t a = e[1].when < e[0].when ? 1 : 0;
-        uint32_t b = e[3].when < e[2].when ? 3 : 2;
-        uint32_t least = e[b].when < e[a].when ? b : a;
+        uint32_t c = e[3].when < e[2].when ? 3 : 2;
+        uint32_t least = e[c].when < e[a].when ? c : a;
         if (e[least].when >= when) {
             break;
         }
@@ -245,6 +256,7 @@ static bool grow(struct go__timers *h, uint32_t chunks)
 /* Locks the heap that stands for h now. */
 static struct go__timers *lock_current(struct go__timers *h)
 {
+    go__edge_receive(h);
     go__spin_lock(&h->lock);
     while (h->moved_to != NULL) {
         struct go__timers *next = h->moved_to;
@@ -327,33 +339,69 @@ void go__timers_announce(struct go__timers *heap, int64_t when)
     go__timers_armed(heap, when);
 }
 
-bool go__timer_disarm(struct go__timer *t)
+/* The heap t is armed in, locked; NULL if it is not armed. */
+static struct go__timers *lock_heap_of(struct go__timer *t)
 {
-    struct go__timers *h;
     for (;;) {
-        h = load_acq(&t->heap); /* pairs with the store in insert */
+        struct go__timers *h = load_acq(&t->heap); /* pairs with the store in insert */
         if (h == NULL) {
-            return false;
+            return NULL;
         }
         go__spin_lock(&h->lock);
         if (go__likely(load_rlx(&t->heap) == h)) {
-            break;
+            if (armed_in(h, t)) {
+                return h;
+            }
+            go__spin_unlock(&h->lock);
+            return NULL;
         }
         go__spin_unlock(&h->lock); /* it was moved or armed elsewhere meanwhile */
     }
-    bool pending = armed_in(h, t);
-    if (pending) {
-        uint32_t slot = t->index - 1;
-        uint32_t position = *position_of(h, slot);
-        remove_entry(h, position);
-        free_slot(h, slot);
-        t->index = 0;
-        if (position == ROOT) {
-            publish(h);
-        }
+}
+
+/* Takes an armed timer out; its position is returned. */
+static uint32_t take_out(struct go__timers *h, struct go__timer *t)
+{
+    uint32_t slot = t->index - 1;
+    uint32_t position = *position_of(h, slot);
+    remove_entry(h, position);
+    free_slot(h, slot);
+    t->index = 0;
+    return position;
+}
+
+bool go__timer_disarm(struct go__timer *t)
+{
+    struct go__timers *h = lock_heap_of(t);
+    if (h == NULL) {
+        return false;
+    }
+    if (take_out(h, t) == ROOT) {
+        publish(h);
     }
     go__spin_unlock(&h->lock);
-    return pending;
+    return true;
+}
+
+bool go__timer_rearm(struct go__timer *t, int64_t when, struct go__timers **announce)
+{
+    struct go__timers *h = lock_heap_of(t);
+    *announce = NULL;
+    if (h == NULL) {
+        return false;
+    }
+    uint32_t slot = t->index - 1;
+    uint32_t position = *position_of(h, slot);
+    t->when = when;
+    if (when < entry_at(h, position)->when) {
+        sift_up(h, position, when, slot);
+        if (entry_at(h, ROOT)->slot == slot) {
+            publish(h);
+            *announce = h;
+        }
+    } /* else it is sifted when its entry comes up */
+    go__spin_unlock(&h->lock);
+    return true;
 }
 
 void go__timer_defer(struct go__timer *t, enum go__timer_then how, go_func fn, void *arg)
@@ -365,8 +413,18 @@ void go__timer_defer(struct go__timer *t, enum go__timer_then how, go_func fn, v
     a->how = how;
 }
 
-/* Fires up to BATCH due timers; lock held. Taking all of them out before the first one fires gives their memory, which is
- * spread over as many stacks, time to arrive. */
+/* What the firing will touch is spread over as many stacks as there are timers, and out of the cache: it is asked for a batch ahead, so that
+ * all of it comes at once. Around the timer: the frames in which its goroutine waits. */
+static void fetch(const struct go__timer *t)
+{
+    const char *at = (const char *)t;
+    for (int offset = -2 * GO__CACHELINE; offset <= 2 * GO__CACHELINE; offset += GO__CACHELINE) {
+        __builtin_prefetch(at + offset, 1);
+    }
+    go__g_prefetch(t->wakes);
+}
+
+/* Takes up to BATCH due timers out, then fires them; lock held. */
 static int fire_batch(struct go__timers *h, int64_t now, struct go__g_list *ready)
 {
     uint32_t due[BATCH];
@@ -377,13 +435,23 @@ static int fire_batch(struct go__timers *h, int64_t now, struct go__g_list *read
             break;
         }
         due[n++] = e->slot;
-        __builtin_prefetch(*timer_of(h, e->slot), 1);
+        __builtin_prefetch(timer_of(h, e->slot), 1);
         remove_entry(h, ROOT);
+    }
+    for (int i = 0; i < n; i++) {
+        __builtin_prefetch(*timer_of(h, due[i]), 1);
+    }
+    for (int i = 0; i < n; i++) {
+        fetch(*timer_of(h, due[i]));
     }
     for (int i = 0; i < n; i++) {
         struct go__timer *t = *timer_of(h, due[i]);
         free_slot(h, due[i]);
         t->index = 0;
+        if (t->when > now) { /* it was put off meanwhile */
+            insert(h, t, t->when);
+            continue;
+        }
         int64_t again = t->fire(t, now, ready);
         if (again != INT64_MAX) {
             insert(h, t, again); /* takes the place it has just left */
@@ -404,20 +472,24 @@ static void run_after(const struct after_list *list)
     }
 }
 
+/* A batch at a time: those who have been woken run before the next ones are, while they are still in the cache. */
 int go__timers_run(struct go__p *pp, int64_t now)
 {
     struct go__timers *h = pp->timers;
     int total = 0;
-    while (load_rlx(&pp->timer_next) <= now) { /* rlx: a hint; who stored an earlier one tells us, see publish */
+    bool woken = false;
+    while (!woken && load_rlx(&pp->timer_next) <= now) { /* rlx: a hint; who stored an earlier one tells us, see publish */
         struct after_list after;
         struct go__g_list ready = {NULL, NULL, 0};
         after.count = 0;
+        go__edge_receive(h);
         go__spin_lock(&h->lock);
         h->after = &after;
         int n = fire_batch(h, now, &ready);
         h->after = NULL;
         publish(h);
         go__spin_unlock(&h->lock);
+        woken = ready.head != NULL || after.count != 0;
         if (ready.head != NULL) {
             go__ready_list(&ready);
         }
@@ -453,6 +525,7 @@ int go__timers_init(struct go__p *pp)
         }
     }
     h->p = pp;
+    go__edge_publish(h);
     store_rlx(&pp->timer_next, INT64_MAX); /* rlx: published with the p */
     pp->timers = h;
     return 0;
@@ -502,12 +575,11 @@ void go__timers_move(struct go__p *from_p, struct go__p *to_p)
     }
     while (from->used > 0) {
         struct entry *e = entry_at(from, ROOT + from->used - 1);
-        int64_t when = e->when;
         uint32_t slot = e->slot;
         struct go__timer *t = *timer_of(from, slot);
         remove_entry(from, ROOT + from->used - 1);
         free_slot(from, slot);
-        insert(to, t, when);
+        insert(to, t, t->when);
     }
     to->reserved += from->reserved;
     from->reserved = 0;

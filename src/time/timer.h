@@ -14,8 +14,9 @@ typedef int64_t (*go__timer_fire)(struct go__timer *t, int64_t now, struct go__g
 
 struct go__timer {
     go__timer_fire fire;     /* constant while armed */
-    int64_t when;            /* under the heap's lock */
+    int64_t when;            /* under the heap's lock; its entry may lie further ahead, see timer.c */
     go__atomic(struct go__timers *) heap; /* where it is or was last armed; written under that heap's lock */
+    struct go__g *wakes;     /* whom fire will wake, NULL: nobody; constant while armed; for the cache only */
     uint32_t index;          /* its slot in the heap + 1; 0 while not armed; under the heap's lock */
 };
 
@@ -25,6 +26,10 @@ int go__timer_arm(struct go__timer *t, int64_t when);
 
 /* Disarms it; true if it was pending. When this returns, fire is not running and will not run. Anywhere but inside a fire. */
 bool go__timer_disarm(struct go__timer *t);
+
+/* Puts an armed timer off, or brings it forward: true. Not armed: false, and nothing has happened. *announce, if not NULL, is to
+ * be told by go__timers_announce(*announce, when) once the caller's spin lock is dropped. Needs no memory. */
+bool go__timer_rearm(struct go__timer *t, int64_t when, struct go__timers **announce);
 
 /* Arming in two steps, for those who serialise by a spin lock of their own: first room is reserved without that lock (NULL: no
  * memory), then the timer is armed under it, which cannot fail; go__timers_announce follows when the lock is dropped. A

@@ -53,7 +53,7 @@ static int64_t deadline_passed(struct go__timer *t, int64_t now, struct go__g_li
 }
 
 /* What ends the wait before it began: 0 if nothing does. */
-static int end_early(struct timed *w, int64_t deadline)
+static int end_early(struct timed *w, int64_t deadline, bool ahead)
 {
     /* sc: read after the ticket was opened [cancel-race]; the canceller stores err, then reads the ticket. */
     if (go__unlikely(w->gp->bound != NULL) && load_sc(&w->gp->bound->err) != 0) {
@@ -62,10 +62,35 @@ static int end_early(struct timed *w, int64_t deadline)
     if (deadline == INT64_MAX) {
         return 0;
     }
-    if (deadline <= go_now()) {
+    if (!ahead && deadline <= go_now()) {
         return -ETIMEDOUT;
     }
     return go__timer_arm(&w->timer, deadline);
+}
+
+GO__INLINE int park_timed(struct go__g *gp, uint32_t ticket, int64_t deadline, bool ahead, void (*commit)(void *arg), void *arg,
+                          enum go__reason reason)
+{
+    struct timed w;
+    w.timer.fire = deadline_passed;
+    store_rlx(&w.timer.heap, NULL); /* rlx: nobody else sees it yet */
+    w.timer.index = 0;
+    w.timer.wakes = gp;
+    w.gp = gp;
+    w.ticket = ticket;
+    w.fired = false;
+    if (commit != NULL) {
+        commit(arg);
+    }
+    int code = end_early(&w, deadline, ahead);
+    if (code == 0 || !go__claim(gp, ticket)) { /* a cause that was faster than our own decides */
+        code = go__park(commit_ticket, &w.ticket, reason);
+    }
+    if (!w.fired && load_rlx(&w.timer.heap) != NULL) { /* rlx: armed by ourselves */
+        (void)go__timer_disarm(&w.timer);
+    }
+    go__wait_end(gp, ticket);
+    return code;
 }
 
 int go__wait_park(struct go__g *gp, uint32_t ticket, int64_t deadline, void (*commit)(void *arg), void *arg,
@@ -77,23 +102,10 @@ int go__wait_park(struct go__g *gp, uint32_t ticket, int64_t deadline, void (*co
         p.arg = arg;
         return go__park(commit_plain, &p, reason);
     }
-    struct timed w;
-    w.timer.fire = deadline_passed;
-    store_rlx(&w.timer.heap, NULL); /* rlx: nobody else sees it yet */
-    w.timer.index = 0;
-    w.gp = gp;
-    w.ticket = ticket;
-    w.fired = false;
-    if (commit != NULL) {
-        commit(arg);
-    }
-    int code = end_early(&w, deadline);
-    if (code == 0 || !go__claim(gp, ticket)) { /* a cause that was faster than our own decides */
-        code = go__park(commit_ticket, &w.ticket, reason);
-    }
-    if (!w.fired && load_rlx(&w.timer.heap) != NULL) { /* rlx: armed by ourselves */
-        (void)go__timer_disarm(&w.timer);
-    }
-    go__wait_end(gp, ticket);
-    return code;
+    return park_timed(gp, ticket, deadline, false, commit, arg, reason);
+}
+
+int go__wait_sleep(struct go__g *gp, uint32_t ticket, int64_t deadline)
+{
+    return park_timed(gp, ticket, deadline, true, NULL, NULL, GO__REASON_SLEEP);
 }

@@ -20,4 +20,7 @@
 int go__wait_park(struct go__g *gp, uint32_t ticket, int64_t deadline, void (*commit)(void *arg), void *arg,
                   enum go__reason reason);
 
+/* The same for a deadline and a bound context alone, ticket != 0; the deadline is not asked whether it has passed already. */
+int go__wait_sleep(struct go__g *gp, uint32_t ticket, int64_t deadline);
+
 #endif
