@@ -1,0 +1,422 @@
+/* Uses of descriptors, their turns, closing and making known. The states are told in fdtable.h. */
+#include "poll/fdtable.h"
+
+#include <fcntl.h>
+
+#include "os/syscall.h"
+#include "os/vm.h"
+#include "poll/netpoll.h"
+#include "sched/alloc.h"
+
+go__atomic(struct go__fd *) go__fd_chunks[GO__FD_CHUNKS];
+static go__atomic(int) top;
+
+GO__INLINE unsigned chunk_size(unsigned chunk)
+{
+    return chunk == 0 ? 1u << GO__FD_CHUNK_BITS : go__fd_chunk_start(chunk);
+}
+
+GO__NOINLINE struct go__fd *go__fd_make(int fd, int *error)
+{
+    unsigned chunk = go__fd_chunk((unsigned)fd);
+    if (go__syscall2(SYS_fcntl, fd, F_GETFD) < 0) { /* a wild number must not make a table of its size */
+        *error = -EBADF;
+        return NULL;
+    }
+    size_t bytes = sizeof(struct go__fd) * chunk_size(chunk); /* addresses only, until records are touched; zero is "open, unknown" */
+    struct go__fd *records = go__vm_map(0, bytes, go__vm_page());
+    struct go__fd *before = NULL;
+    if (records == NULL) {
+        *error = -ENOMEM;
+        return NULL;
+    }
+    if (!cas_acqrel(&go__fd_chunks[chunk], &before, records)) { /* rel publishes the mapping, acq sees a faster one's */
+        go__vm_unmap(records, bytes);
+        records = before;
+    }
+    return &records[(unsigned)fd - go__fd_chunk_start(chunk)];
+}
+
+void go__fd_raise_top(int fd)
+{
+    int before = load_rlx(&top); /* rlx: read when nobody raises it any more */
+    while (before <= fd && !cas_rlx(&top, &before, fd + 1)) {
+    }
+}
+
+/* --- queues: the first waiter's prev is the last one --- */
+
+void go__fd_enqueue(struct go__fd_waiter **queue, struct go__fd_waiter *w, struct go__g *gp, uint32_t ticket)
+{
+    struct go__fd_waiter *first = *queue;
+    w->g = gp;
+    w->ticket = ticket;
+    w->queued = true;
+    w->dropped = false;
+    w->next = NULL;
+    if (first == NULL) {
+        w->prev = w;
+        *queue = w;
+    } else {
+        w->prev = first->prev;
+        first->prev->next = w;
+        first->prev = w;
+    }
+}
+
+void go__fd_dequeue(struct go__fd_waiter **queue, struct go__fd_waiter *w)
+{
+    struct go__fd_waiter *first = *queue;
+    if (w == first) {
+        *queue = w->next;
+    } else {
+        w->prev->next = w->next;
+    }
+    if (w->next != NULL) {
+        w->next->prev = w->prev;
+    } else if (w != first) {
+        first->prev = w->prev;
+    }
+    w->queued = false;
+}
+
+struct go__fd_waiter *go__fd_claim(struct go__fd_waiter **queue, uint32_t *count)
+{
+    struct go__fd_waiter *w;
+    while ((w = *queue) != NULL) {
+        go__fd_dequeue(queue, w);
+        if (count != NULL) {
+            ++*count;
+        }
+        if (go__claim(w->g, w->ticket)) {
+            return w;
+        }
+    }
+    return NULL;
+}
+
+void go__fd_unlock_commit(void *record)
+{
+    struct go__fd *r = record;
+    go__spin_unlock(&r->lock);
+}
+
+/* --- turns --- */
+
+#define RETRY 2
+
+/* Queues for the turn that another use has. */
+static int queue_for_turn(struct go__fd_use *use, enum go__fd_direction d, struct go__fd_waiter *w)
+{
+    struct go__fd *r = use->record;
+    struct go__g *gp = go__self();
+    uint32_t ticket = go__wait_begin(gp, INT64_MAX, false);
+    int code = 0;
+    go__spin_lock(&r->lock);
+    uint64_t word = load_rlx(&r->word); /* rlx: the compare-and-swap decides */
+    do {
+        if ((word & (GO__FD_CLOSING | GO__FD_RELEASING)) != 0 || (word & use->turn) == 0) {
+            code = RETRY;
+        } else if (go__fd_has(r, GO__FD_EXPIRED(d))) {
+            code = -ETIMEDOUT;
+        }
+        /* acq: as in go__fd_begin_fast. */
+    } while (code == 0 && !cas_acq(&r->word, &word, (word + GO__FD_REF) | GO__FD_QUEUE(d)));
+    if (code != 0) {
+        go__spin_unlock(&r->lock);
+        go__wait_end(gp, ticket);
+        return code;
+    }
+    use->generation = go__fd_generation(word);
+    w->poll = false;
+    go__fd_enqueue(&r->turns[d], w, gp, ticket);
+    return GO__FD_WAIT;
+}
+
+/* Woken without the turn. */
+static GO__NOINLINE void leave_queue(struct go__fd_use *use, enum go__fd_direction d, struct go__fd_waiter *w)
+{
+    struct go__fd *r = use->record;
+    go__spin_lock(&r->lock);
+    if (w->queued && go__fd_generation(load_rlx(&r->word)) == use->generation) { /* rlx: changes under the lock only */
+        go__fd_dequeue(&r->turns[d], w);
+    }
+    go__spin_unlock(&r->lock);
+    use->turn = 0;
+    use->dropped = w->dropped;
+    go__fd_end(use);
+}
+
+/* The word was in the way of go__fd_begin_fast: 0 if that can be tried again. */
+static GO__NOINLINE int clear_way(struct go__fd_use *use)
+{
+    uint64_t word = load_rlx(&use->record->word); /* rlx: the compare-and-swaps decide */
+    if ((word & GO__FD_RELEASING) != 0) {
+        go__yield(); /* another thread is about to return from close(2) */
+        return 0;
+    }
+    return (word & GO__FD_CLOSING) != 0 ? -EBADF : 0;
+}
+
+/* 0: begun; an error; or GO__FD_WAIT. */
+static GO__NOINLINE int begin_or_queue(struct go__fd_use *use, enum go__fd_direction d, struct go__fd_waiter *w)
+{
+    int code;
+    do {
+        code = clear_way(use);
+        if (code != 0 || go__fd_begin_fast(use, use->record, use->fd, GO__FD_TURN(d))) {
+            return code;
+        }
+        code = queue_for_turn(use, d, w);
+    } while (code == RETRY);
+    return code;
+}
+
+GO__NOINLINE int go__fd_begin_slow(struct go__fd_use *use, enum go__fd_direction d, enum go__reason reason)
+{
+    struct go__fd_waiter w;
+    int code = begin_or_queue(use, d, &w);
+    if (code != GO__FD_WAIT) {
+        return code;
+    }
+    code = go__wait_park(w.g, w.ticket, INT64_MAX, go__fd_unlock_commit, use->record, reason);
+    if (code != 0) { /* 0: whoever had the turn has handed it over */
+        leave_queue(use, d, &w);
+    }
+    return code;
+}
+
+int go__fd_hold(struct go__fd_use *use, int fd)
+{
+    int code = 0;
+    struct go__fd *r = go__fd_find(fd, &code);
+    if (go__unlikely(r == NULL)) {
+        return code;
+    }
+    while (!go__fd_begin_fast(use, r, fd, 0)) {
+        code = clear_way(use);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+static int release(struct go__fd *r, int fd);
+
+static GO__NOINLINE void end_slow(const struct go__fd_use *use)
+{
+    struct go__fd *r = use->record;
+    struct go__fd_waiter *w = NULL;
+    struct go__g *gp = NULL;
+    uint32_t ticket = 0;
+    go__spin_lock(&r->lock);
+    uint64_t word = load_acq(&r->word), after; /* acq pairs with the closer's compare-and-swap */
+    if (go__fd_generation(word) != use->generation) {
+        go__spin_unlock(&r->lock); /* the number has changed hands: the run is over, or somebody closed it behind our back */
+        return;
+    }
+    if (use->turn != 0 && (word & GO__FD_CLOSING) == 0) {
+        w = go__fd_claim(&r->turns[use->turn == GO__FD_TURN(GO__FD_WRITE)], NULL);
+    }
+    if (w != NULL) {
+        gp = w->g;
+        ticket = w->ticket;
+    }
+    do { /* queueing needs the lock, so an empty queue stays empty */
+        after = w != NULL ? word - GO__FD_REF : (word - GO__FD_REF) & ~(uint64_t)(use->turn | use->turn << 2);
+    } while (!cas_acqrel(&r->word, &word, after)); /* acqrel: as in go__fd_end; whoever drops the last one sees all others' uses */
+    go__spin_unlock(&r->lock);
+    if (gp != NULL) {
+        go__wake(gp, ticket, 0);
+    }
+    if ((after & (GO__FD_CLOSING | GO__FD_REFS)) == GO__FD_CLOSING) {
+        (void)release(r, use->fd);
+    }
+}
+
+void go__fd_end(struct go__fd_use *use)
+{
+    struct go__fd *r = use->record;
+    if (go__unlikely(use->dropped)) {
+        return;
+    }
+    uint64_t word = load_rlx(&r->word); /* rlx: the compare-and-swap decides */
+    /* GO__FD_QUEUE(d) is GO__FD_TURN(d) << 2. rel: what this use did comes before the next one; partner is go__fd_begin_fast. */
+    if (go__likely(go__fd_generation(word) == use->generation && (word & (GO__FD_CLOSING | use->turn << 2)) == 0 &&
+                   cas_rel(&r->word, &word, (word - GO__FD_REF) & ~(uint64_t)use->turn))) {
+        return;
+    }
+    end_slow(use);
+}
+
+/* --- closing --- */
+
+/* record.lock held. Everybody who waits is told -ECANCELED and loses its reference; returns how many did. */
+static uint32_t drop_waiters(struct go__fd *r, struct go__g_list *list)
+{
+    struct go__fd_waiter **queues[4] = {&r->ready[0], &r->ready[1], &r->turns[0], &r->turns[1]};
+    uint32_t dropped = 0, unwaited = 0;
+    for (int i = 0; i < 4; i++) {
+        struct go__fd_waiter *w;
+        while ((w = go__fd_claim(queues[i], i < 2 ? &unwaited : NULL)) != NULL) {
+            struct go__g *gp = w->g;
+            w->dropped = true;
+            dropped++;
+            if (go__wake_prepare(gp, w->ticket, -ECANCELED)) {
+                go__g_list_push(list, gp);
+            }
+        }
+    }
+    go__netpoll_unwait(unwaited);
+    return dropped;
+}
+
+/* record.lock held, nobody uses the record: what is left of the old descriptor goes. */
+static void wipe(struct go__fd *r)
+{
+    go__fd_deadlines_clear(r);
+    store_rlx(&r->flags, 0u); /* rlx throughout: published by the word */
+    store_rlx(&r->kind, (uint32_t)GO__FD_UNKNOWN);
+    store_rlx(&r->registered, 0u);
+    store_rlx(&r->inode, UINT64_C(0));
+}
+
+static void remove_path(struct go__fd *r)
+{
+    char *path = r->path;
+    if (path != NULL) {
+        r->path = NULL;
+        (void)go__syscall3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
+        go__free(path);
+    }
+}
+
+/* The last reference to a closing descriptor is gone. */
+static int release(struct go__fd *r, int fd)
+{
+    go__netpoll_forget(r, fd);
+    go__spin_lock(&r->lock);
+    wipe(r);
+    uint64_t fresh = (uint64_t)(go__fd_generation(load_rlx(&r->word)) + 1) << 32; /* rlx: the record is ours */
+    store_rel(&r->word, fresh | GO__FD_RELEASING);                              /* rel pairs with the acquiring CAS of the next use */
+    go__spin_unlock(&r->lock);
+    long error = go__syscall1(SYS_close, fd);
+    uint64_t word = fresh | GO__FD_RELEASING;
+    (void)cas_acqrel(&r->word, &word, fresh); /* fails if go__fd_adopt has the number already */
+    return error == -EINTR ? 0 : (int)error; /* Linux closes in any case */
+}
+
+int go__fd_close(int fd)
+{
+    int error;
+    struct go__fd *r = go__fd_find(fd, &error);
+    if (r == NULL) {
+        return error == -EBADF ? error : (int)go__syscall1(SYS_close, fd);
+    }
+    uint64_t word = load_rlx(&r->word); /* rlx: the compare-and-swap decides */
+    for (;;) {
+        if ((word & GO__FD_RELEASING) != 0) {
+            go__yield();
+            word = load_rlx(&r->word);
+        } else if ((word & GO__FD_CLOSING) != 0) {
+            return -EBADF;
+        } else if (cas_acqrel(&r->word, &word, (word + GO__FD_REF) | GO__FD_CLOSING)) { /* pairs with end_slow */
+            break;
+        }
+    }
+    remove_path(r);
+    struct go__g_list list = {NULL, NULL, 0};
+    go__spin_lock(&r->lock);
+    uint64_t references = drop_waiters(r, &list) + UINT64_C(1);
+    go__spin_unlock(&r->lock);
+    /* acqrel: as in end_slow. The users that are in the middle of a system call close it when they come back. */
+    word = sub_acqrel(&r->word, references * GO__FD_REF) - references * GO__FD_REF;
+    error = (word & GO__FD_REFS) == 0 ? release(r, fd) : 0;
+    go__ready_list(&list);
+    return error;
+}
+
+/* --- making known --- */
+
+/* The number was closed behind our back, by close(2), while the record knew it. */
+static GO__NOINLINE void take_over(struct go__fd *r)
+{
+    struct go__g_list list = {NULL, NULL, 0};
+    go__spin_lock(&r->lock);
+    (void)drop_waiters(r, &list);
+    wipe(r);
+    /* A plain store: whoever changes the word by compare-and-swap now fails at the generation. */
+    store_rel(&r->word, (uint64_t)(go__fd_generation(load_rlx(&r->word)) + 1) << 32);
+    go__spin_unlock(&r->lock);
+    go__ready_list(&list);
+}
+
+int go__fd_adopt(int fd, enum go__fd_kind kind, uint32_t flags)
+{
+    int error;
+    struct go__fd *r = go__fd_find(fd, &error);
+    if (r == NULL) {
+        (void)go__syscall1(SYS_close, fd);
+        return error;
+    }
+    go__fd_raise_top(fd);
+    uint64_t word = load_acq(&r->word);
+    bool clean = (word & (GO__FD_CLOSING | GO__FD_REFS)) == 0 && load_rlx(&r->kind) == GO__FD_UNKNOWN && load_rlx(&r->registered) == 0;
+    if (!clean || !cas_acqrel(&r->word, &word, (uint64_t)(go__fd_generation(word) + 1) << 32)) {
+        take_over(r);
+    }
+    /* rlx: nobody else knows the descriptor; whoever learns of it learns of these stores. */
+    store_rlx(&r->drained, load_rlx(&r->edge[GO__FD_READ]) - 1);
+    store_rlx(&r->flags, flags | GO__FD_OWN);
+    store_rlx(&r->kind, (uint32_t)kind);
+    return 0;
+}
+
+/* --- the end of a run --- */
+
+/* Foreign threads that come back from a wait only now find another generation and keep away. */
+static void forget_users(struct go__fd *r, int fd, bool close)
+{
+    go__spin_lock(&r->lock);
+    uint64_t word = load_rlx(&r->word); /* rlx: changes with us alone, or fails at the generation */
+    r->ready[0] = r->ready[1] = r->turns[0] = r->turns[1] = NULL;
+    go__fd_deadlines_clear(r);
+    struct go__fd_deadlines *deadlines = load_rlx(&r->deadlines); /* rlx: under the lock, as the store */
+    store_rlx(&r->deadlines, NULL);                               /* no timer fires any more */
+    store_rlx(&r->registered, 0u);
+    close = close || (word & GO__FD_CLOSING) != 0;
+    if (close) {
+        wipe(r);
+    }
+    store_rel(&r->word, (uint64_t)(go__fd_generation(word) + 1) << 32); /* rel: as in release */
+    go__spin_unlock(&r->lock);
+    go__free(deadlines);
+    if (close) {
+        (void)go__syscall1(SYS_close, fd);
+    }
+}
+
+void go__fd_discard(int fd)
+{
+    forget_users(go__fd_peek(fd), fd, true);
+}
+
+static void reset(struct go__fd *r, int fd)
+{
+    uint64_t word = load_rlx(&r->word);
+    if ((word & (GO__FD_CLOSING | GO__FD_REFS)) != 0 || load_rlx(&r->registered) != 0 || load_rlx(&r->deadlines) != NULL) {
+        forget_users(r, fd, false);
+    }
+}
+
+void go__fd_reset_all(void)
+{
+    int end = xchg_acqrel(&top, 0);
+    for (int fd = 0; fd < end; fd++) {
+        struct go__fd *r = go__fd_peek(fd);
+        if (r != NULL) {
+            reset(r, fd);
+        }
+    }
+}
