@@ -8,16 +8,21 @@
 #include "sched/hooks.h"
 #include "sched/park.h"
 
-GO__INLINE go_context *bound_of(struct go__g *gp)
+static go__atomic(uint64_t) bound_run; /* the last run in which a goroutine bound a context; a hint */
+
+GO__SCHED_INLINE go_context *bound_of(struct go__g *gp)
 {
     return (go_context *)(void *)gp->bound; /* bound is the first member */
 }
 
 /* Takes over the caller's reference. */
-static void link_goroutine(struct go__g *gp, go_context *ctx)
+static GO__NO_TSAN void link_goroutine(struct go__g *gp, go_context *ctx)
 {
     gp->bound = &ctx->bound;
     if (ctx != &go__context_background) { /* which is never cancelled */
+        if (load_rlx(&bound_run) != go__sched.run_number) { /* rlx: read again when the run's threads have ended */
+            store_rlx(&bound_run, go__sched.run_number);
+        }
         go__spin_lock(&ctx->lock);
         go__list_push_back(&ctx->goroutines, &gp->bound_link);
         go__spin_unlock(&ctx->lock);
@@ -25,7 +30,7 @@ static void link_goroutine(struct go__g *gp, go_context *ctx)
 }
 
 /* Gives the binding's reference to the caller. */
-static go_context *unlink_goroutine(struct go__g *gp)
+static GO__NO_TSAN go_context *unlink_goroutine(struct go__g *gp)
 {
     go_context *ctx = bound_of(gp);
     if (ctx != NULL && ctx != &go__context_background) {
@@ -68,4 +73,20 @@ void go__bound_inherit(struct go__g *child, struct go__g *parent)
 void go__bound_drop(struct go__g *gp)
 {
     go_context_unref(unlink_goroutine(gp));
+}
+
+static void drop_left(struct go__g *gp, void *arg)
+{
+    (void)arg;
+    /* rlx: its thread has ended, or is left behind with it: then its memory stays, and its binding with it. */
+    if (gp->bound != NULL && load_rlx(&gp->status) != GO__G_RUNNING) {
+        go__bound_drop(gp);
+    }
+}
+
+void go__bounds_drop_all(void)
+{
+    if (load_rlx(&bound_run) == go__sched.run_number) {
+        go__slots_each(drop_left, NULL);
+    }
 }

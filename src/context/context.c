@@ -4,9 +4,10 @@
  * reference went takes itself out under the parent's lock; until it has, others may find it there and must not revive it
  * (try_ref). No two contexts are ever locked at once, so their order needs no rule; timer heaps and channels come after them.
  *
- * Cancelling walks the tree with a work list instead of recursion, because trees may be deep and stacks are small. For each
- * context: store err, claim the bound goroutines that wait [cancel-race], take the children over, and only then, unlocked,
- * close the done channel. The claimed goroutines are made ready together at the end.
+ * Cancelling walks the tree without recursion, because trees may be deep and stacks are small. For each context: store err, claim
+ * the bound goroutines that wait [cancel-race], and then, unlocked, close the done channel; its children next. A child leaves its
+ * parent's list when all below it is done. So whoever cancels what is being cancelled already finds what is left and helps, and when a
+ * cancel returns, everything below is done, whoever did it. The claimed goroutines are made ready together at the end.
  *
  * A deadline fires under the heap's lock, where no context may be locked; the cancelling itself is deferred until it is
  * dropped, with a reference of its own. */
@@ -14,6 +15,7 @@
 
 #include <errno.h>
 
+#include "chan/chan.h"
 #include "go/time.h"
 #include "os/fatal.h"
 #include "sched/alloc.h"
@@ -52,49 +54,76 @@ static void claim_waiting(go_context *ctx, struct go__g_list *ready)
     }
 }
 
-/* Under ctx->lock. */
-static void take_children(go_context *ctx, go_context **work)
+/* Under ctx->lock: a child that is still there, referenced. */
+static go_context *first_child(go_context *ctx)
 {
-    go__list *node;
-    while ((node = go__list_pop_front(&ctx->children)) != NULL) {
-        go_context *child = go__container_of(node, go_context, sibling);
+    while (!go__list_empty(&ctx->children)) {
+        go_context *child = go__container_of(ctx->children.next, go_context, sibling);
         if (try_ref(child)) {
-            child->work = *work;
-            *work = child;
-        } /* else it is on its way out, waits for our lock and cancels itself */
+            return child;
+        }
+        go__list_remove(&child->sibling); /* on its way out: it waits for our lock and ends by itself */
+    }
+    return NULL;
+}
+
+static void close_done(go_chan *done)
+{
+    if (done != NULL && load_acq(&done->closed) == 0) { /* acq: pairs with the store in go_chan_close */
+        (void)go_chan_close(done); /* closed by somebody else meanwhile: as good */
     }
 }
 
-static void end_one(go_context *ctx, int cause, go_context **work, struct go__g_list *ready)
+/* Ends ctx itself if it is live; gives a child that is to be ended next. */
+static go_context *end_one(go_context *ctx, int cause, struct go__g_list *ready)
 {
     go__spin_lock(&ctx->lock);
-    if (load_rlx(&ctx->bound.err) != 0) { /* rlx: written under this lock */
-        go__spin_unlock(&ctx->lock);
-        return;
+    bool live = load_rlx(&ctx->bound.err) == 0; /* rlx: written under this lock */
+    if (live) {
+        store_sc(&ctx->bound.err, cause); /* sc: before the tickets are read, see claim_waiting */
+        claim_waiting(ctx, ready);
     }
-    store_sc(&ctx->bound.err, cause); /* sc: before the tickets are read, see claim_waiting */
-    claim_waiting(ctx, ready);
-    take_children(ctx, work);
+    go_context *child = first_child(ctx);
     go_chan *done = load_rlx(&ctx->done); /* rlx: written under this lock */
     go__spin_unlock(&ctx->lock);
-    if (done != NULL) {
-        (void)go_chan_close(done);
-    }
-    if (ctx->own_deadline) {
+    close_done(done);
+    if (live && ctx->own_deadline) {
         (void)go__timer_disarm(&ctx->timer);
     }
+    return child;
+}
+
+static void detach(go_context *ctx)
+{
+    go_context *parent = ctx->parent;
+    if (parent == NULL) {
+        return;
+    }
+    go__spin_lock(&parent->lock);
+    if (go__list_linked(&ctx->sibling)) {
+        go__list_remove(&ctx->sibling);
+    }
+    go__spin_unlock(&parent->lock);
 }
 
 void go__context_end(go_context *ctx, int cause)
 {
     struct go__g_list ready = {NULL, NULL, 0};
-    go_context *work = NULL;
-    end_one(ctx, cause, &work, &ready);
-    while (work != NULL) {
-        go_context *child = work;
-        work = child->work;
-        end_one(child, cause, &work, &ready);
-        go_context_unref(child);
+    go_context *at = ctx;
+    for (;;) {
+        go_context *child = end_one(at, cause, &ready);
+        if (child != NULL) {
+            cause = load_rlx(&at->bound.err); /* rlx: written once, seen by end_one; it may be an earlier cause than ours */
+            at = child;
+            continue;
+        }
+        if (at == ctx) {
+            break;
+        }
+        go_context *parent = at->parent;
+        detach(at);
+        go_context_unref(at);
+        at = parent;
     }
     if (ready.head != NULL) {
         go__ready_list(&ready);
@@ -238,19 +267,6 @@ go_context *go_context_ref(go_context *ctx)
     return ctx;
 }
 
-static void detach(go_context *ctx)
-{
-    go_context *parent = ctx->parent;
-    if (parent == NULL) {
-        return;
-    }
-    go__spin_lock(&parent->lock);
-    if (go__list_linked(&ctx->sibling)) {
-        go__list_remove(&ctx->sibling);
-    }
-    go__spin_unlock(&parent->lock);
-}
-
 void go_context_unref(go_context *ctx)
 {
     /* acqrel: all uses by others come before the destruction; partners are the other releases. */
@@ -280,16 +296,40 @@ static void expire_upwards(go_context *ctx, int64_t now)
 int go_context_err(go_context *ctx)
 {
     int err = load_acq(&ctx->bound.err); /* pairs with the store in end_one */
-    if (err != 0 || ctx->deadline == INT64_MAX) {
-        return err;
+    if (err == 0) {
+        if (ctx->deadline == INT64_MAX) {
+            return 0;
+        }
+        /* The clock decides, not the timer, which may be late, or lack a runtime. */
+        int64_t now = go_now();
+        if (now < ctx->deadline) {
+            return 0;
+        }
+        expire_upwards(ctx, now);
+        err = load_acq(&ctx->bound.err);
     }
-    /* The clock decides, not the timer, which may be late, or lack a runtime. */
-    int64_t now = go_now();
-    if (now < ctx->deadline) {
-        return 0;
+    /* Who sees the one must see the other, and whoever ends ctx may be between the two. */
+    close_done(load_acq(&ctx->done)); /* acq: pairs with the store in make_done */
+    return err;
+}
+
+static go_chan *make_done(go_context *ctx)
+{
+    go_chan *fresh = go_chan_new(0, 0);
+    if (fresh == NULL) {
+        go__fatal("out of memory for the done channel of a context");
     }
-    expire_upwards(ctx, now);
-    return load_acq(&ctx->bound.err);
+    go__spin_lock(&ctx->lock);
+    go_chan *done = load_rlx(&ctx->done); /* rlx: written under this lock */
+    if (done == NULL) {
+        store_rel(&ctx->done, fresh); /* rel: pairs with the loads of done without the lock */
+    }
+    go__spin_unlock(&ctx->lock);
+    if (done != NULL) {
+        go_chan_unref(fresh); /* somebody was faster */
+        return done;
+    }
+    return fresh;
 }
 
 go_chan *go_context_done(go_context *ctx)
@@ -300,29 +340,14 @@ go_chan *go_context_done(go_context *ctx)
     if (go__context_ensure_armed(ctx) != 0) {
         go__fatal("out of memory for the timer of a context");
     }
-    go_chan *done = load_acq(&ctx->done); /* pairs with the store below */
-    if (done != NULL) {
-        return done;
-    }
-    go_chan *fresh = go_chan_new(0, 0);
-    if (fresh == NULL) {
-        go__fatal("out of memory for the done channel of a context");
-    }
-    go__spin_lock(&ctx->lock);
-    done = load_rlx(&ctx->done);
+    go_chan *done = load_acq(&ctx->done); /* acq: pairs with the store in make_done */
     if (done == NULL) {
-        store_rel(&ctx->done, fresh);
+        done = make_done(ctx);
     }
-    int err = load_rlx(&ctx->bound.err); /* rlx: both are written under this lock */
-    go__spin_unlock(&ctx->lock);
-    if (done != NULL) {
-        go_chan_unref(fresh); /* somebody was faster */
-        return done;
+    if (load_acq(&ctx->bound.err) != 0) { /* acq: as in go_context_err */
+        close_done(done); /* who cancelled found no channel to close, or has not come to it */
     }
-    if (err != 0) {
-        (void)go_chan_close(fresh); /* who cancelled found no channel to close */
-    }
-    return fresh;
+    return done;
 }
 
 bool go_context_deadline(go_context *ctx, int64_t *deadline)

@@ -19,14 +19,12 @@ struct go_context {
     /* Under lock. */
     go__list children;           /* by sibling; not referenced: a dying child takes this lock to leave */
     go__list goroutines;         /* those that have it bound, by g.bound_link; each holds a reference */
-    go__atomic(go_chan *) done;  /* made on demand; store-release pairs with the acquire in go_context_done */
+    go__atomic(go_chan *) done;  /* made on demand; store-release pairs with the acquire in context.c */
     uint64_t timer_run;          /* number of the run in which timer was armed */
     go__atomic(uint64_t) chain_run; /* run for which this and all above were armed; a hint against walking up again */
     struct go__timer timer;
     /* Under the parent's lock. */
     go__list sibling;
-    /* Whoever took it out of the parent's list to cancel it. */
-    go_context *work;
 };
 
 extern go_context go__context_background;
