@@ -1,0 +1,76 @@
+/* What the calls on descriptors share. */
+#ifndef GO_SRC_NET_IO_H
+#define GO_SRC_NET_IO_H
+
+#include <sys/socket.h>
+
+#include "os/syscall.h"
+#include "poll/netpoll.h"
+#include "sched/park.h"
+
+/* One try of an operation, never waiting; -EAGAIN: not now. */
+typedef long (*go__io_try)(struct go__fd_use *use, void *arg);
+
+/* Tries on what is no socket (file.c): nr is read, readv, write or writev, called as nr(fd, a, b). */
+long go__io_file(struct go__fd_use *use, long nr, long a, long b);
+long go__io_quietly(long nr, long fd, long a, long b, long c); /* a write without SIGPIPE */
+
+/* The kernel cuts longer transfers off, which would look like a short one. */
+#define GO__IO_MOST ((size_t)1 << 30)
+
+GO__INLINE enum go__fd_kind go__io_kind(const struct go__fd_use *use)
+{
+    return (enum go__fd_kind)load_rlx(&use->record->kind); /* rlx: any two who look find the same */
+}
+
+GO__INLINE bool go__io_is_socket(const struct go__fd_use *use)
+{
+    enum go__fd_kind kind = go__io_kind(use);
+    return go__likely(kind == GO__FD_TCP || kind == GO__FD_SOCKET);
+}
+
+/* go__io_begin: the descriptor is not known yet or its deadline has passed. Ends the use if it cannot be used. */
+int go__io_check(struct go__fd_use *use, enum go__fd_direction d);
+
+/* Begins a call that may wait: 0 with a reference, the turn of d and a known kind; -ECANCELED, -ETIMEDOUT, -EBADF, -ENOMEM and what
+ * looking at the descriptor may return. Ended by go__fd_end. Inline, as the next one, because there is little stack below. */
+GO__INLINE int go__io_begin(struct go__fd_use *use, int fd, enum go__fd_direction d, enum go__reason reason)
+{
+    if (go__canceled(go__self())) {
+        return -ECANCELED;
+    }
+    int error = go__fd_begin(use, fd, d, reason);
+    if (go__unlikely(error == 0 && (go__fd_expired(use, d) != 0 || go__io_kind(use) == GO__FD_UNKNOWN))) {
+        error = go__io_check(use, d);
+    }
+    return error;
+}
+
+/* Before another try: waits. The number may have become another descriptor, closed behind our back: then it is looked at again. */
+GO__INLINE int go__io_wait(struct go__fd_use *use, enum go__fd_direction d, uint32_t edge, enum go__reason reason)
+{
+    int error = go__fd_wait(use, d, edge, reason);
+    if (error == 0 && go__unlikely(go__io_kind(use) == GO__FD_UNKNOWN)) {
+        error = go__fd_classify(use);
+    }
+    return error;
+}
+
+/* Tries until it succeeds or fails, waiting for direction d in between. */
+GO__INLINE long go__io_run(struct go__fd_use *use, enum go__fd_direction d, enum go__reason reason, go__io_try try_once, void *arg)
+{
+    for (;;) {
+        uint32_t edge = load_acq(&use->record->edge[d]); /* acq: read before the kernel is asked; pairs with go__fd_event */
+        long n = try_once(use, arg);
+        if (n == -EAGAIN) {
+            n = go__io_wait(use, d, edge, reason);
+            if (n != 0) {
+                return n;
+            }
+        } else if (n != -EINTR) {
+            return n;
+        }
+    }
+}
+
+#endif

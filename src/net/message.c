@@ -1,0 +1,88 @@
+/* Messages with addresses, flags and control data: one call is one system call that succeeded. */
+#include <errno.h>
+
+#include "go/net.h"
+#include "net/io.h"
+
+struct message_call {
+    void *buffer;
+    size_t size;
+    int flags;
+    struct sockaddr *address;
+    socklen_t *address_size;
+    socklen_t to_size;
+};
+
+static GO__NOINLINE long try_recvfrom(struct go__fd_use *use, void *arg)
+{
+    const struct message_call *c = arg;
+    return go__syscall6(SYS_recvfrom, use->fd, (long)c->buffer, (long)c->size, c->flags | MSG_DONTWAIT, (long)c->address,
+                        (long)c->address_size);
+}
+
+static GO__NOINLINE long try_sendto(struct go__fd_use *use, void *arg)
+{
+    const struct message_call *c = arg;
+    return go__syscall6(SYS_sendto, use->fd, (long)c->buffer, (long)c->size, c->flags | MSG_DONTWAIT | MSG_NOSIGNAL,
+                        (long)c->address, c->to_size);
+}
+
+static GO__NOINLINE long try_recvmsg(struct go__fd_use *use, void *arg)
+{
+    const struct message_call *c = arg;
+    return go__syscall3(SYS_recvmsg, use->fd, (long)c->buffer, c->flags | MSG_DONTWAIT);
+}
+
+static GO__NOINLINE long try_sendmsg(struct go__fd_use *use, void *arg)
+{
+    const struct message_call *c = arg;
+    return go__syscall3(SYS_sendmsg, use->fd, (long)c->buffer, c->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Inline, because there is little stack below. */
+GO__INLINE ssize_t transfer(int fd, enum go__fd_direction d, go__io_try try_once, struct message_call *c)
+{
+    struct go__fd_use use;
+    enum go__reason reason = d == GO__FD_READ ? GO__REASON_IO_READ : GO__REASON_IO_WRITE;
+    ssize_t n = go__io_begin(&use, fd, d, reason);
+    if (n != 0) {
+        return n;
+    }
+    if (d == GO__FD_WRITE) {
+        GO__IO_RELEASE();
+    }
+    if ((c->flags & MSG_DONTWAIT) != 0) {
+        n = try_once(&use, c);
+    } else {
+        n = go__io_run(&use, d, reason, try_once, c);
+    }
+    if (d == GO__FD_READ) {
+        GO__IO_ACQUIRE();
+    }
+    go__fd_end(&use);
+    return n;
+}
+
+ssize_t go_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *from, socklen_t *from_size)
+{
+    struct message_call c = {buffer, size, flags, from, from_size, 0};
+    return transfer(fd, GO__FD_READ, try_recvfrom, &c);
+}
+
+ssize_t go_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *to, socklen_t to_size)
+{
+    struct message_call c = {(void *)(uintptr_t)buffer, size, flags, (struct sockaddr *)(uintptr_t)to, NULL, to_size};
+    return transfer(fd, GO__FD_WRITE, try_sendto, &c);
+}
+
+ssize_t go_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    struct message_call c = {message, 0, flags, NULL, NULL, 0};
+    return transfer(fd, GO__FD_READ, try_recvmsg, &c);
+}
+
+ssize_t go_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    struct message_call c = {(void *)(uintptr_t)message, 0, flags, NULL, NULL, 0};
+    return transfer(fd, GO__FD_WRITE, try_sendmsg, &c);
+}

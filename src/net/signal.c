@@ -1,0 +1,274 @@
+/* Subscriptions of channels to signals.
+ *
+ * One goroutine, there as long as there are subscriptions, reads the eventfd that the handler writes to and sends. It marks the
+ * subscription it is sending to, so that go_signal_stop, once the subscription is out of the list, waits the moment until that is over.
+ *
+ * `changing` serialises notify and stop, which make system calls; `lock` covers the list. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+
+#include "chan/chan.h"
+#include "go/context.h"
+#include "go/net.h"
+#include "net/aside.h"
+#include "net/io.h"
+#include "net/signal.h"
+#include "os/futex.h"
+#include "sched/alloc.h"
+#include "sched/hooks.h"
+
+struct subscription {
+    struct subscription *next; /* under lock */
+    go_chan *c;                /* constant; holds a reference */
+    int signo;                 /* constant */
+    uint32_t round;            /* the deliverer's: when it was sent to last */
+};
+
+static go__futex_mutex changing;
+static go__spinlock lock;
+static struct subscription *all;     /* under lock */
+static struct subscription *sending; /* what the deliverer sends to just now; under lock */
+static uint32_t users[GO__SIGNALS];  /* subscriptions of each signal; under changing */
+static int event_fd = -1;            /* under changing */
+static uint32_t round_number;        /* the deliverer only */
+
+/* --- delivering --- */
+
+/* The next subscription to signo that this round has not served. */
+static struct subscription *next_of(int signo)
+{
+    go__spin_lock(&lock);
+    struct subscription *s = all;
+    while (s != NULL && (s->signo != signo || s->round == round_number)) {
+        s = s->next;
+    }
+    sending = s;
+    go__spin_unlock(&lock);
+    return s;
+}
+
+static void deliver(int signo)
+{
+    struct subscription *s;
+    round_number++;
+    while ((s = next_of(signo)) != NULL) {
+        s->round = round_number;
+        (void)go_chan_try_send(s->c, &signo); /* full: dropped, as in Go */
+    }
+}
+
+static void deliver_all(void)
+{
+    for (int signo = 1; signo < GO__SIGNALS; signo++) {
+        /* rlx: the read of the eventfd comes after the handler's write, which comes after its count. */
+        uint32_t count = load_rlx(&go__signal_arrived[signo]) != 0 ? xchg_acq(&go__signal_arrived[signo], 0u) : 0;
+        for (; count > 0; count--) {
+            deliver(signo);
+        }
+    }
+}
+
+static void deliver_signals(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    uint64_t count;
+    go__self()->system = 1;
+    (void)go_context_bind(NULL); /* the first subscriber's context is none of ours */
+    while (go_read(fd, &count, sizeof count) > 0) {
+        deliver_all();
+    }
+}
+
+/* `changing` held. Returns when no handler uses the old one any more. */
+static void set_target(int fd)
+{
+    store_sc(&go__signal_target, fd); /* sc: see signal.h */
+    while (load_sc(&go__signal_handlers) != 0) {
+        go__yield(); /* a handler's few instructions */
+    }
+}
+
+/* `changing` held. */
+static int start(void)
+{
+    long fd = go__syscall2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0) {
+        return (int)fd;
+    }
+    int error = go__fd_adopt((int)fd, GO__FD_PIPE, 0);
+    if (error != 0) {
+        return error;
+    }
+    error = go__spawn_deep(deliver_signals, (void *)(intptr_t)fd);
+    if (error != 0) {
+        (void)go_close((int)fd);
+        return error;
+    }
+    event_fd = (int)fd;
+    set_target(event_fd);
+    return 0;
+}
+
+/* `changing` held; the deliverer finds its descriptor closed and ends. */
+static void stop(void)
+{
+    set_target(-1);
+    (void)go_close(event_fd);
+    event_fd = -1;
+}
+
+/* --- subscribing --- */
+
+static void count_subscription(uint32_t change)
+{
+    go__futex_lock(&go__sched.lock);
+    go__sched.signal_subscriptions += change;
+    go__futex_unlock(&go__sched.lock);
+}
+
+static bool allowed(const go_chan *c, int signo)
+{
+    return c != NULL && c->elem_size == sizeof(int) && c->capacity > 0 && signo > 0 && signo < GO__SIGNALS && signo != SIGKILL &&
+           signo != SIGSTOP && signo != SIGSEGV && signo != SIGBUS && signo != SIGFPE && signo != SIGILL;
+}
+
+/* `changing` held. */
+static struct subscription *find(const go_chan *c, int signo)
+{
+    struct subscription *s = all; /* changes under both locks, so either will do for reading */
+    while (s != NULL && (s->c != c || s->signo != signo)) {
+        s = s->next;
+    }
+    return s;
+}
+
+static void link_subscription(struct subscription *s)
+{
+    go__spin_lock(&lock);
+    s->next = all;
+    all = s;
+    go__spin_unlock(&lock);
+}
+
+/* `changing` held. When it returns, nothing is sent to s any more. */
+static void unlink_subscription(struct subscription *s)
+{
+    go__spin_lock(&lock);
+    struct subscription **at = &all;
+    while (*at != s) {
+        at = &(*at)->next;
+    }
+    *at = s->next;
+    while (sending == s) {
+        go__spin_unlock(&lock);
+        go__yield(); /* in the middle of a send that does not wait */
+        go__spin_lock(&lock);
+    }
+    go__spin_unlock(&lock);
+}
+
+/* `changing` held. */
+static void undo(struct subscription *s)
+{
+    unlink_subscription(s);
+    count_subscription(UINT32_MAX);
+    if (all == NULL) {
+        stop();
+    }
+}
+
+/* `changing` held. */
+static int add(struct subscription *s)
+{
+    int error = event_fd < 0 ? start() : 0;
+    if (error != 0) {
+        return error;
+    }
+    count_subscription(1);
+    link_subscription(s);
+    if (users[s->signo] == 0) {
+        struct go__signal_change change = {s->signo, true, 0};
+        go__system_call(go__signal_change, &change);
+        if (change.error != 0) {
+            undo(s);
+            return change.error;
+        }
+    }
+    users[s->signo]++;
+    return 0;
+}
+
+/* `changing` held. */
+static void take_away(struct subscription *s)
+{
+    if (--users[s->signo] == 0) {
+        struct go__signal_change change = {s->signo, false, 0};
+        go__system_call(go__signal_change, &change);
+    }
+    undo(s);
+}
+
+static void free_subscription(struct subscription *s)
+{
+    go_chan_unref(s->c);
+    go__free(s);
+}
+
+int go_signal_notify(go_chan *c, int signo)
+{
+    if (!allowed(c, signo)) {
+        return -EINVAL;
+    }
+    struct subscription *s = go__alloc(sizeof *s);
+    if (s == NULL) {
+        return -ENOMEM;
+    }
+    s->c = go_chan_ref(c);
+    s->signo = signo;
+    go__futex_lock(&changing);
+    bool known = find(c, signo) != NULL;
+    int error = known ? 0 : add(s);
+    go__futex_unlock(&changing);
+    if (known || error != 0) {
+        free_subscription(s);
+    }
+    return error;
+}
+
+int go_signal_stop(go_chan *c, int signo)
+{
+    go__futex_lock(&changing);
+    struct subscription *s = find(c, signo);
+    if (s != NULL) {
+        take_away(s);
+    }
+    go__futex_unlock(&changing);
+    if (s == NULL) {
+        return -EINVAL;
+    }
+    free_subscription(s);
+    return 0;
+}
+
+/* No goroutine runs any more: the deliverer is dropped wherever it stands. */
+void go__signals_stop(void)
+{
+    go__futex_lock(&changing);
+    sending = NULL;
+    struct subscription *s;
+    while ((s = all) != NULL) {
+        all = s->next;
+        if (--users[s->signo] == 0) {
+            struct go__signal_change change = {s->signo, false, 0};
+            go__signal_change(&change);
+        }
+        free_subscription(s);
+    }
+    if (event_fd >= 0) {
+        set_target(-1);
+        go__fd_discard(event_fd);
+        event_fd = -1;
+    }
+    go__futex_unlock(&changing);
+}

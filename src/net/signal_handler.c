@@ -1,0 +1,48 @@
+/* The handler runs on the thread that called go_run, or on another that is not ours: ours block signals. It counts, wakes the goroutine that
+ * delivers, and touches nothing else: no errno, no lock. */
+#include "net/signal.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "os/syscall.h"
+
+static struct sigaction before[GO__SIGNALS]; /* what was there; by go__signal_change */
+go__atomic(int) go__signal_target = -1;
+go__atomic(uint32_t) go__signal_handlers;
+go__atomic(uint32_t) go__signal_arrived[GO__SIGNALS];
+
+/* ThreadSanitizer holds handlers back until their thread comes by, which go_run's thread does not while it sleeps. Ours touches nothing
+ * that could disturb the tool, so it goes past it, unwatched. */
+#if GO__TSAN
+int __sigaction(int signo, const struct sigaction *act, struct sigaction *old);
+#define sigaction(signo, act, old) __sigaction(signo, act, old)
+#define UNWATCHED __attribute__((no_sanitize_thread))
+#else
+#define UNWATCHED
+#endif
+
+static UNWATCHED void on_signal(int signo)
+{
+    (void)add_sc(&go__signal_handlers, 1u); /* sc: see signal.h */
+    (void)add_rlx(&go__signal_arrived[signo], 1u); /* rlx: ordered by the write */
+    int fd = load_sc(&go__signal_target);
+    if (fd >= 0) {
+        const uint64_t one = 1;
+        (void)go__syscall3(SYS_write, fd, (long)&one, sizeof one);
+    }
+    (void)sub_rel(&go__signal_handlers, 1u); /* rel: the write is over; pairs with set_target */
+}
+
+void go__signal_change(void *change)
+{
+    struct go__signal_change *c = change;
+    if (c->catch) {
+        struct sigaction ours = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
+        (void)sigfillset(&ours.sa_mask);
+        store_rlx(&go__signal_arrived[c->signo], 0u); /* rlx: its handler is not there yet */
+        c->error = sigaction(c->signo, &ours, &before[c->signo]) == 0 ? 0 : -errno;
+    } else {
+        c->error = sigaction(c->signo, &before[c->signo], NULL) == 0 ? 0 : -errno;
+    }
+}
