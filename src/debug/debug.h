@@ -34,9 +34,9 @@ struct go__symbol {
 };
 void go__symbols_find(struct go__symbols *symbols, uintptr_t address, struct go__symbol *found);
 
-/* The function that covers `value` (an address as the file counts them) in the ELF file of `size` bytes at `image`: its name and start,
+/* The function that covers `value` (an address as the file counts them) in the ELF file of `size` bytes at `bytes`: its name and start,
  * or NULL. Trusts nothing in the image. */
-const char *go__elf_find(const void *image, size_t size, uint64_t value, uint64_t *start);
+const char *go__elf_find(const void *bytes, size_t size, uint64_t value, uint64_t *start);
 
 /* backtrace.c: return addresses, innermost first. */
 #define GO__BACKTRACE_MAX 100
@@ -47,6 +47,11 @@ struct go__backtrace {
 };
 void go__backtrace_parked(struct go__backtrace *trace, const struct go__gobuf *buf); /* a stack nobody runs on */
 void go__backtrace_here(struct go__backtrace *trace);                               /* the caller's own */
+
+/* frames.c. `address` is `past` bytes behind the code it stands for: 1 for a return address, which may be the next function's.
+ * Writes nothing, not even `before`, if that code is the library's inside. */
+void go__out_address(struct go__out *out, struct go__symbols *symbols, const char *before, uintptr_t address, unsigned past);
+void go__out_trace(struct go__out *out, struct go__symbols *symbols, const struct go__backtrace *trace, go_func entry);
 
 /* dump.c */
 void go__dump_goroutine(struct go__out *out, struct go__symbols *symbols, struct go__g *gp);

@@ -3,7 +3,6 @@
  * A goroutine that waits or is runnable stays on its parked stack while the world is stopped (no p, no scheduling), so its stack can
  * be walked. One that executes without a p (a hog, a blocking call) goes on running: it gets its headline only, except the caller
  * itself. */
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,67 +15,8 @@
 #include "sched/proc.h"
 
 #define STOP_TIMEOUT_NS  INT64_C(1000000000)
+#define STOP_TRIES       3
 #define FATAL_TIMEOUT_NS INT64_C(100000000) /* the thread that died may hold what the others need to stop */
-
-static const char *file_name(const char *path)
-{
-    const char *name = path;
-    for (; *path != '\0'; path++) {
-        if (*path == '/') {
-            name = path + 1;
-        }
-    }
-    return name;
-}
-
-static bool is_internal(const char *name)
-{
-    return name[0] == 'g' && name[1] == 'o' && name[2] == '_' && name[3] == '_';
-}
-
-/* `address` is `past` bytes behind the code it stands for: 1 for a return address, which may be the next function's. */
-static void out_address(struct go__out *out, struct go__symbols *symbols, uintptr_t address, unsigned past, const char *before)
-{
-    struct go__symbol found;
-    go__symbols_find(symbols, address - past, &found);
-    if (is_internal(found.name)) {
-        return; /* how the library parks is not what the reader looks for */
-    }
-    go__out_text(out, before);
-    if (found.name[0] != '\0') {
-        go__out_text(out, found.name);
-        go__out_text(out, "+");
-    }
-    go__out_hex(out, found.offset + past);
-    if (found.object[0] != '\0') {
-        go__out_text(out, " ");
-        go__out_text(out, file_name(found.object));
-    }
-    go__out_text(out, "\n");
-}
-
-/* How a fatal error got here is not what the reader looks for: the trace begins with the caller of go__fatal. */
-static int skip_fatal(struct go__symbols *symbols, const struct go__backtrace *trace)
-{
-    for (int i = 0; i < trace->count; i++) {
-        struct go__symbol found;
-        go__symbols_find(symbols, trace->pc[i] - 1, &found);
-        if (strcmp(found.name, "go__fatal") == 0) {
-            return i + 1;
-        }
-    }
-    return 0;
-}
-
-static void out_trace(struct go__out *out, struct go__symbols *symbols, const struct go__backtrace *trace)
-{
-    for (int i = skip_fatal(symbols, trace); i < trace->count; i++) {
-        out_address(out, symbols, trace->pc[i], 1, "    ");
-    }
-    if (trace->cut) {
-        go__out_text(out, "    ... more frames\n");
-    }
-}
 
 /* Words and time in the brackets. gp may run on: every read is of a word that is always valid. */
 static void out_state(struct go__out *out, struct go__g *gp, uint32_t status)
@@ -124,7 +64,23 @@ static void out_creation(struct go__out *out, struct go__symbols *symbols, const
     } else {
         (void)go__format(text, sizeof text, "created by another thread in ");
     }
-    out_address(out, symbols, (uintptr_t)gp->created_at, 1, text);
+    go__out_address(out, symbols, text, (uintptr_t)gp->created_at, 1);
+}
+
+/* gp says it waits but is on its stack yet: without a p it may be about to leave it while the world is stopped. In the order opposite to
+ * the one in which go__park, the switch and go__landed write. */
+static bool is_leaving(struct go__g *gp)
+{
+    struct go__m *mp = gp->m;
+    if (mp == NULL) {
+        return false;
+    }
+    struct go__g *volatile *current = &mp->curg;
+    go__commit_fn volatile *after = &mp->after;
+    if (*current == gp) {
+        return true;
+    }
+    return *after != NULL && mp->after_g == gp;
 }
 
 /* `own` is the trace of gp if gp runs and is the caller's, NULL otherwise; `still`: parked stacks stay as they are. */
@@ -137,13 +93,13 @@ static void out_goroutine(struct go__out *out, struct go__symbols *symbols, stru
     }
     out_headline(out, gp, status);
     if (own != NULL) {
-        out_trace(out, symbols, own);
-    } else if (status != GO__G_RUNNING && still) {
+        go__out_trace(out, symbols, own, gp->entry);
+    } else if (status != GO__G_RUNNING && still && !is_leaving(gp)) {
         struct go__backtrace trace;
         go__backtrace_parked(&trace, &gp->buf);
-        out_trace(out, symbols, &trace);
+        go__out_trace(out, symbols, &trace, gp->entry);
         if (trace.count == 0 && gp->entry != NULL) {
-            out_address(out, symbols, (uintptr_t)gp->entry, 0, "    not begun: ");
+            go__out_address(out, symbols, "    not begun: ", (uintptr_t)gp->entry, 0);
         }
     } else {
         go__out_text(out, "    (executing: no backtrace)\n");
@@ -259,7 +215,7 @@ static void dump_all(struct dump *dump)
         out_goroutine(&out, symbols, dump->self, dump->own, dump->still);
     } else if (dump->own != NULL) {
         go__out_text(&out, "a thread outside goroutines:\n");
-        out_trace(&out, symbols, dump->own);
+        go__out_trace(&out, symbols, dump->own, NULL);
         go__out_text(&out, "\n");
     }
     dump_others(dump, &out, symbols);
@@ -276,7 +232,9 @@ void go__dump_all(int fd)
 static void dump_stopped(void *arg)
 {
     struct dump *dump = (struct dump *)arg;
-    dump->still = go__world_stop(STOP_TIMEOUT_NS);
+    for (int i = 0; i < STOP_TRIES && !(dump->still = go__world_stop(STOP_TIMEOUT_NS)); i++) {
+        go__world_start(); /* a thread got no CPU in all this time: headlines are better than nothing */
+    }
     dump_all(dump);
     if (dump->still) {
         go__world_start();

@@ -14,7 +14,7 @@ static void add_p(go_stats *stats, struct go__p *pp)
     stats->polls += load_rlx(&pp->polls);
     stats->timers += go__timers_count(pp);
     uint32_t queued = load_rlx(&pp->tail) - load_rlx(&pp->head);
-    stats->runnable += (queued <= GO__RUNQ_SIZE ? queued : 0) + load_rlx(&pp->has_runnext);
+    stats->runnable += (queued <= GO__RUNQ_SIZE ? queued : 0) + load_rlx(&pp->own_count) + (load_rlx(&pp->runnext) != NULL);
 }
 
 static void add_stacks(go_stats *stats)
@@ -36,10 +36,11 @@ static void add_sched(go_stats *stats)
     stats->threads = go__sched.m_count;
     stats->threads_idle = go__sched.m_idle;
     stats->runnable = go__sched.global.count;
+    stats->goroutines_created = (uint64_t)load_rlx(&go__sched.created_outside); /* rlx: a running counter */
     for (int i = 0; i < go__sched.all_p_count; i++) {
         struct go__p *pp = go__sched.all_p[i];
         add_p(stats, pp);
-        stats->goroutines_created += (uint64_t)pp->created; /* owner writes a plain word: late is fine */
+        stats->goroutines_created += (uint64_t)load_rlx(&pp->created); /* owner writes; late is fine */
     }
     go__futex_unlock(&go__sched.lock);
 }
