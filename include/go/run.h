@@ -122,13 +122,15 @@ GO_API void go_unlock_thread(void);
 typedef struct go_key go_key;
 
 /* go_key_new: a key; destroy (may be NULL) runs with the value, if it is not NULL, when a goroutine that has one ends; not on overwrite,
- * nor for goroutines dropped at the end of a run. Returns NULL when memory is out. */
+ * nor for goroutines dropped at the end of a run. It runs on the goroutine, may park and may use keys: values that it sets anew are
+ * destroyed in their turn, a few times. Returns NULL when memory is out. */
 GO_API GO_NODISCARD go_key *go_key_new(void (*destroy)(void *value));
 
 /* go_key_free: the key is not used any more; values left are dropped without destroy. */
 GO_API void go_key_free(go_key *key);
 
-/* go_key_get: the caller's value, NULL if it has none.     go_key_set: 0 or -ENOMEM. Goroutines and threads. */
+/* go_key_get: the caller's value, NULL if it has none.     go_key_set: 0 or -ENOMEM.
+ * Caller: any goroutine or thread; a thread's values outlive runs and are destroyed when the thread ends. */
 GO_API void *go_key_get(go_key *key);
 GO_API int go_key_set(go_key *key, void *value);
 
