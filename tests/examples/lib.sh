@@ -42,6 +42,7 @@ expect_error() {
 
 # start_server COMMAND...: runs it, waits for `listening on ADDRESS`, sets $server and $address.
 start_server() {
+    : > "$work/out" # there before the first look
     "$@" > "$work/out" 2> "$work/err" &
     server=$!
     for _ in $(seq 200); do

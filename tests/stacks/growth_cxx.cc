@@ -1,5 +1,6 @@
 /* C++ on 2 KB: exceptions thrown through segments, destructors on the way, and what the limit word says afterwards. */
 #include <cstdio>
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -95,6 +96,68 @@ void throws_while_preempted(void *arg)
     }
 }
 
+struct numbered {
+    int number;
+};
+
+/* Others come and go, throw and catch on the same thread while this one stands in its catch block. */
+void parks_inside_catch_blocks(void *arg)
+{
+    (void)arg;
+    static int numbers;
+    const int number = __atomic_add_fetch(&numbers, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < 40; i++) {
+        bool outer = false;
+        try {
+            try {
+                throw numbered{number};
+            } catch (const numbered &caught) {
+                harness_park();
+                CHECK(catch_from(i));
+                harness_park();
+                CHECK(caught.number == number);
+                throw;
+            }
+        } catch (const numbered &caught) {
+            harness_park();
+            CHECK(caught.number == number && std::current_exception() != nullptr);
+            outer = true;
+        }
+        CHECK(outer && std::current_exception() == nullptr && std::uncaught_exceptions() == 0);
+    }
+}
+
+/* A destructor that runs during unwinding parks. */
+struct parking {
+    ~parking()
+    {
+        CHECK(std::uncaught_exceptions() == 1);
+        harness_park();
+        CHECK(std::uncaught_exceptions() == 1);
+    }
+};
+
+NOINLINE void throw_past_parking(int number)
+{
+    parking guard;
+    plain_depth(20);
+    throw numbered{number};
+}
+
+void parks_while_unwinding(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 40; i++) {
+        int number = -1;
+        try {
+            throw_past_parking(i);
+        } catch (const numbered &caught) {
+            number = caught.number;
+        }
+        CHECK(number == i && std::uncaught_exceptions() == 0);
+    }
+}
+
 } // namespace
 
 int main()
@@ -106,6 +169,9 @@ int main()
             harness_run((enum harness_slot)slot, rethrows, nullptr);
             harness_run((enum harness_slot)slot, throws_while_preempted, nullptr);
         }
+        harness_together(HARNESS_SMALL, parks_inside_catch_blocks, 20);
+        harness_together(HARNESS_RESERVED, parks_while_unwinding, 20);
+        harness_together(HARNESS_SMALL, parks_while_unwinding, 20);
         harness_stop();
     }
     std::puts("all passed");

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arch/morestack.h"
 #include "os/fatal.h"
 #include "sched/rt.h"
 #include "stack/grow.h"
@@ -77,11 +78,12 @@ void harness_stop(void)
     go__stacks_destroy();
 }
 
-static void begin(void *arg)
+static const struct go__gobuf *begin(void *arg)
 {
     struct go__g *gp = arg;
     gp->entry(gp->arg);
     harness_exit();
+    return NULL;
 }
 
 struct go__g *harness_new(enum harness_slot slot, void (*fn)(void *arg), void *arg)
@@ -127,6 +129,13 @@ void harness_run(enum harness_slot slot, void (*fn)(void *arg), void *arg)
 {
     struct go__g *gp = harness_new(slot, fn, arg);
     while (harness_resume(gp)) {
+    }
+}
+
+void harness_together(enum harness_slot slot, void (*fn)(void *arg), int count)
+{
+    for (int i = 0; i < count; i++) {
+        harness_run(slot, fn, NULL);
     }
 }
 

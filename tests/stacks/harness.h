@@ -1,5 +1,6 @@
 /* Runs functions on slots without the scheduler: the stack room alone, with the few symbols that the scheduler gives it. One
- * goroutine at a time per thread; parking returns to the thread, which may hand the goroutine to another one. */
+ * goroutine at a time per thread; parking returns to the thread, which may hand the goroutine to another one. on_scheduler.c is
+ * the same on the scheduler, for what needs only harness_start to harness_together and the functions for goroutines. */
 #ifndef GO_TESTS_STACKS_HARNESS_H
 #define GO_TESTS_STACKS_HARNESS_H
 
@@ -35,6 +36,9 @@ struct go__g *harness_new(enum harness_slot slot, void (*fn)(void *arg), void *a
 bool harness_resume(struct go__g *gp); /* false: it is over and freed */
 void harness_run(enum harness_slot slot, void (*fn)(void *arg), void *arg);
 
+/* `count` goroutines that run fn(NULL); at the same time where there is a scheduler. */
+void harness_together(enum harness_slot slot, void (*fn)(void *arg), int count);
+
 /* On a goroutine. */
 void harness_park(void);                 /* nothing on a thread's own stack */
 void harness_park_if(bool condition);
@@ -46,7 +50,7 @@ uintptr_t *harness_limit_word(void);     /* of the calling thread; NULL where th
 void harness_poison(void);               /* what sysmon does to this thread */
 void harness_poison_word(uintptr_t *word);
 bool harness_limit_is_true(void);
-int harness_preempts(void);              /* calls of go__preempt_check so far */
+int harness_preempts(void);              /* calls of go__preempt_check so far; -1: not counted */
 extern void (*harness_preempt_hook)(void);
 
 #ifdef __cplusplus

@@ -1,12 +1,13 @@
 #!/bin/sh
-# The stack room alone, for one compiler and one linker: growth, exceptions, overflow reports, random functions.
+# The stack room alone, for one compiler and one linker: growth, exceptions, overflow reports, random functions. Given a libgoco.a, the
+# same programs run on its scheduler too.
 #
-# usage: run.sh SOURCE_DIR WORK_DIR gcc|clang gold|lld|bfd [FUZZ_SEEDS]
+# usage: run.sh SOURCE_DIR WORK_DIR gcc|clang gold|lld|bfd [FUZZ_SEEDS [LIBRARY]]
 #
 # Exit 77 (skipped) where the compiler or linker is missing. With bfd, which rewrites nothing, the probe must say so and the
 # same programs run on reserved slots.
 set -eu
-source=$1 work=$2 cc=$3 linker=$4 seeds=${5:-3}
+source=$1 work=$2 cc=$3 linker=$4 seeds=${5:-3} library=${6:-}
 case $cc in
 gcc) cxx=g++ ;;
 clang) cxx=clang++ ;;
@@ -32,7 +33,7 @@ for file in stack/compat stack/overflow; do
     "$cc" $flags -c "$source/src/$file.c" -o "$object"
     objects="$objects $object"
 done
-for file in switch morestack; do
+for file in switch morestack call; do
     "$cc" $flags -c "$source/src/arch/${file}_x86_64.S" -o $file.o
     objects="$objects $file.o"
 done
@@ -52,6 +53,23 @@ link() { # compiler, output, objects and flags
     "$compiler" -fuse-ld="$linker" -fsplit-stack -Wl,-z,now -o "$output" "$@" libalone.a -lpthread
 }
 
+link_scheduled() { # as link
+    compiler=$1 output=$2
+    shift 2
+    "$compiler" -fuse-ld="$linker" -fsplit-stack -Wl,-z,now -o "$output" "$@" on_scheduler.o neighbour.o "$library" -lpthread
+}
+
+run_scheduled() { # program, what it is
+    for procs in 1 2 8; do
+        GOCO_PROCS=$procs timeout 100 "./$1" > log 2>&1 || fail "$2, $procs procs: status $?: $(tail -3 log)"
+    done
+}
+
+if [ -n "$library" ]; then
+    "$cc" $flags -w -DGO__GOROUTINE_STACK=1 -c "$source/tests/stacks/on_scheduler.c" -o on_scheduler.o
+    "$cc" $flags -w $split -c "$source/tests/stacks/neighbour.c" -o neighbour.o
+fi
+
 if [ "$linker" = bfd ]; then
     "$cc" $flags -w $split -c "$source/tests/stacks/link_probe.c" -o link_probe.o
     link "$cc" link_probe link_probe.o
@@ -59,6 +77,11 @@ if [ "$linker" = bfd ]; then
     "$cc" $flags -w -DGROWTH_RESERVED -c "$source/tests/stacks/growth.c" -o growth.o
     link "$cc" growth growth.o
     timeout 100 ./growth > log 2>&1 || fail "growth on reserved slots: $(tail -1 log)"
+    if [ -n "$library" ]; then
+        "$cc" $flags -w $split -DGROWTH_RESERVED -c "$source/tests/stacks/growth.c" -o growth.o
+        link_scheduled "$cc" growth growth.o
+        run_scheduled growth "scheduled: split code without rewriting"
+    fi
     echo "passed: $cc $linker"
     exit 0
 fi
@@ -73,8 +96,21 @@ for optimise in -O0 -O1 -O2 -O3; do
         link "$cc" growth growth.o $how
         [ "$(nm growth | grep -c ' use_guard_page$')" = 0 ] || fail "libgcc's __morestack was linked too ($how)"
         timeout 100 ./growth > log 2>&1 || fail "growth $optimise $how: $(tail -1 log)"
+        if [ -n "$library" ]; then
+            link_scheduled "$cc" growth_scheduled growth.o $how 2> log || fail "scheduled: link $how: $(tail -3 log)"
+            run_scheduled growth_scheduled "scheduled: growth $optimise $how"
+        fi
     done
 done
+
+"$cc" $flags -w $split -c "$source/tests/stacks/mixed.c" -o mixed.o
+"$cc" $flags -w -c "$source/tests/stacks/mixed_plain.c" -o mixed_plain.o
+link "$cc" mixed mixed.o mixed_plain.o
+timeout 100 ./mixed > log 2>&1 || fail "mixed: $(tail -1 log)"
+if [ -n "$library" ]; then
+    link_scheduled "$cc" mixed_scheduled mixed.o mixed_plain.o
+    run_scheduled mixed_scheduled "scheduled: mixed"
+fi
 
 "$cc" $flags -w $split -c "$source/tests/stacks/migrate.c" -o migrate.o
 link "$cc" migrate migrate.o
@@ -89,6 +125,10 @@ for how in "" -static; do
     if "$cxx" -O2 -g -w "-I$source/tests" $split -c "$source/tests/stacks/growth_cxx.cc" -o growth_cxx.o 2> /dev/null; then
         link "$cxx" growth_cxx growth_cxx.o $how
         timeout 100 ./growth_cxx > log 2>&1 || fail "exceptions $how: $(tail -1 log)"
+        if [ -n "$library" ]; then
+            link_scheduled "$cxx" growth_cxx_scheduled growth_cxx.o $how 2> log || fail "scheduled: link $how: $(tail -3 log)"
+            run_scheduled growth_cxx_scheduled "scheduled: exceptions $how"
+        fi
     fi
 done
 
@@ -116,6 +156,10 @@ while [ "$seed" -le "$seeds" ]; do
     "$cc" $flags -w $split -O$((seed % 3)) -c fuzz.c -o fuzz.o
     link "$cc" fuzz fuzz.o
     timeout 100 ./fuzz > log 2>&1 || fail "fuzz: $(tail -1 log)"
+    if [ -n "$library" ]; then
+        link_scheduled "$cc" fuzz_scheduled fuzz.o
+        run_scheduled fuzz_scheduled "scheduled: fuzz $seed"
+    fi
     seed=$((seed + 1))
 done
 echo "passed: $cc $linker"

@@ -156,12 +156,52 @@ static void locker(void *arg)
 {
     (void)arg;
     go_mutex_lock(&mutex);
+    __asm__ volatile("");
 }
 
 static void waiter(void *arg)
 {
     (void)arg;
     go_waitgroup_wait(&wg);
+    __asm__ volatile("");
+}
+
+static void receiver_of_nothing(void *arg)
+{
+    (void)arg;
+    (void)go_chan_recv(NULL, NULL);
+    __asm__ volatile("");
+}
+
+static void selector(void *arg)
+{
+    (void)arg;
+    go_case cases[] = {{.chan = never, .direction = GO_DIRECTION_RECV}, {.chan = NULL, .direction = GO_DIRECTION_RECV}};
+    (void)go_select(cases, 2);
+    __asm__ volatile("");
+}
+
+/* The goroutine that waits so shows the goco function it called, then its own, and nothing else. */
+static bool shows(const char *head, const char *called, const char *caller)
+{
+    char *part = wait_for(head);
+    if (part == NULL) {
+        return false;
+    }
+    char *at = strchr(part, '\n');
+    size_t n = at != NULL && strncmp(at, "\n    ", 5) == 0 ? strlen(called) : 0;
+    if (n != 0 && strncmp(at + 5, called, n) == 0 && at[5 + n] == '+') {
+        at = strchr(at + 1, '\n');
+        n = strlen(caller);
+        if (at != NULL && strncmp(at, "\n    ", 5) == 0 && strncmp(at + 5, caller, n) == 0 && at[5 + n] == '+') {
+            at = strchr(at + 1, '\n');
+            if (at != NULL && strncmp(at, "\ncreated by", 11) == 0) {
+                return true;
+            }
+        }
+    }
+    (void)fprintf(stderr, "not %s by %s:\n%s\n", called, caller, part);
+    return false;
 }
 
 static int reasons(void *arg)
@@ -169,14 +209,17 @@ static int reasons(void *arg)
     (void)arg;
     never = go_chan_new(0, 0);
     go(sleeper, NULL);
-    CHECK(wait_for("[sleep") != NULL);
-    CHECK(strstr(section("[sleep"), "\n    sleeper+0x") != NULL);
+    CHECK(shows("[sleep", "go_sleep", "sleeper"));
     go_mutex_lock(&mutex);
     go_waitgroup_add(&wg, 1);
     go(locker, NULL);
-    CHECK(wait_for("[mutex lock") != NULL);
+    CHECK(shows("[mutex lock", "go_mutex_lock", "locker"));
     go(waiter, NULL);
-    CHECK(wait_for("[waitgroup wait") != NULL);
+    CHECK(shows("[waitgroup wait", "go_waitgroup_wait", "waiter"));
+    go(receiver_of_nothing, NULL);
+    CHECK(shows("[chan receive (nil chan)", "go_chan_recv", "receiver_of_nothing"));
+    go(selector, NULL);
+    CHECK(shows("[select", "go_select", "selector"));
     return 0;
 }
 

@@ -144,12 +144,13 @@ static GO__NOINLINE void recursive(int depth) /* NOLINT(misc-no-recursion) */
     __asm__ volatile("" : "+r"(depth)); /* no tail call */
 }
 
-static void parked_entry(void *arg)
+static const struct go__gobuf *parked_entry(void *arg)
 {
     recursive((int)(intptr_t)arg);
     for (;;) {
         innermost(0);
     }
+    return NULL;
 }
 
 static void park_at_depth(intptr_t depth, struct go__backtrace *trace)

@@ -1,0 +1,337 @@
+/* Hogs and blocking calls do not stop the others; a goroutine keeps its thread but in calls that may park. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <go.h>
+
+#include "support/check.h"
+
+static atomic_int hits, stop;
+
+static int run(int (*fn)(void *arg))
+{
+    hits = 0;
+    stop = 0;
+    return go_run(fn, NULL);
+}
+
+static void wait_for(int n)
+{
+    while (hits < n) {
+        (void)go_sleep(GO_MILLISECOND);
+    }
+}
+
+static void hog(void *arg)
+{
+    (void)arg;
+    while (!stop) {
+    }
+    hits++;
+}
+
+static int outlive_hogs(void *arg)
+{
+    (void)arg;
+    int hogs = go_procs();
+    for (int i = 0; i < hogs; i++) {
+        go(hog, NULL);
+    }
+    for (int i = 0; i < 20; i++) {
+        CHECK(go_sleep(GO_MILLISECOND) == 0);
+    }
+    stop = 1;
+    wait_for(hogs);
+    return 0;
+}
+
+static void test_a_sleeper_wakes_while_every_p_runs_a_hog(void **state)
+{
+    (void)state;
+    assert_int_equal(run(outlive_hogs), 0);
+}
+
+static __attribute__((noinline)) int step(int n)
+{
+    __asm__ volatile("" : "+r"(n));
+    return n + 1;
+}
+
+static void calling_hog(void *arg)
+{
+    pthread_t self = pthread_self();
+    int n = 0;
+    (void)arg;
+    while (!stop) {
+        n = step(n);
+        CHECK(pthread_equal(self, pthread_self()));
+    }
+    hits++;
+}
+
+static int outlive_calling_hogs(void *arg)
+{
+    (void)arg;
+    int hogs = go_procs() * 3;
+    for (int i = 0; i < hogs; i++) {
+        go(calling_hog, NULL);
+    }
+    for (int i = 0; i < 20; i++) {
+        CHECK(go_sleep(GO_MILLISECOND) == 0);
+    }
+    stop = 1;
+    wait_for(hogs);
+    return 0;
+}
+
+static void test_hogs_that_call_functions_share_the_ps_and_keep_their_threads(void **state)
+{
+    (void)state;
+    assert_int_equal(run(outlive_calling_hogs), 0);
+}
+
+static void nap(void *arg)
+{
+    const struct timespec time = {0, 50000000};
+    (void)arg;
+    CHECK(nanosleep(&time, NULL) == 0);
+    hits++;
+}
+
+static int naps(void *arg)
+{
+    (void)arg;
+    int64_t begun = go_now();
+    for (int i = 0; i < 64; i++) {
+        go(nap, NULL);
+    }
+    wait_for(64);
+    return (int)((go_now() - begun) / GO_MILLISECOND);
+}
+
+static void test_undeclared_blocking_calls_overlap(void **state)
+{
+    (void)state;
+    int took = run(naps);
+    assert_in_range(took, 50, 2500); /* one after the other would be 3,200 */
+}
+
+static void declared_nap(void *arg)
+{
+    const struct timespec time = {0, 20000000};
+    (void)arg;
+    go_block_begin();
+    go_block_begin(); /* nests */
+    CHECK(nanosleep(&time, NULL) == 0);
+    go_block_end();
+    go_block_end();
+    hits++;
+    go_yield();
+}
+
+static int declared_naps(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 64; i++) {
+        go(declared_nap, NULL);
+    }
+    wait_for(64);
+    return hits;
+}
+
+static void test_declared_blocking_calls_overlap(void **state)
+{
+    (void)state;
+    assert_int_equal(run(declared_naps), 64);
+}
+
+static void block_and_call(void *arg)
+{
+    (void)arg;
+    go_block_begin();
+    go_yield(); /* a goco call in between takes a p again */
+    go_block_end();
+    hits++;
+}
+
+static int block_and_calls(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 100; i++) {
+        go(block_and_call, NULL);
+    }
+    wait_for(100);
+    return hits;
+}
+
+static void test_goco_calls_between_block_begin_and_end_work(void **state)
+{
+    (void)state;
+    assert_int_equal(run(block_and_calls), 100);
+}
+
+static _Thread_local int local;
+
+static void keep_thread(void *arg)
+{
+    int number = (int)(intptr_t)arg;
+    for (int round = 0; round < 50; round++) {
+        pthread_t self = pthread_self();
+        local = number;
+        errno = number;
+        for (volatile int i = 0; i < 200000; i++) {
+            if (i % 1000 == 0) {
+                CHECK(local == number && errno == number && pthread_equal(self, pthread_self()));
+            }
+        }
+        go_yield();
+    }
+    hits++;
+}
+
+static int keep_threads(void *arg)
+{
+    (void)arg;
+    for (int i = 1; i <= 8; i++) {
+        go(keep_thread, (void *)(intptr_t)i);
+    }
+    wait_for(8);
+    return hits;
+}
+
+static void test_errno_and_thread_locals_hold_between_calls(void **state)
+{
+    (void)state;
+    assert_int_equal(run(keep_threads), 8);
+}
+
+static void locked(void *arg)
+{
+    (void)arg;
+    go_lock_thread();
+    go_lock_thread();
+    pthread_t self = pthread_self();
+    for (int i = 0; i < 100; i++) {
+        go_yield();
+        CHECK(pthread_equal(self, pthread_self()));
+        if (i % 10 == 0) {
+            CHECK(go_sleep(100000) == 0);
+            CHECK(pthread_equal(self, pthread_self()));
+        }
+    }
+    go_unlock_thread();
+    go_yield();
+    CHECK(pthread_equal(self, pthread_self()));
+    go_unlock_thread();
+    hits++;
+}
+
+static void locked_for_life(void *arg)
+{
+    (void)arg;
+    go_lock_thread();
+    CHECK(go_sleep(GO_MILLISECOND) == 0);
+    hits++;
+}
+
+static int locks(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        go(locked, NULL);
+        go(locked_for_life, NULL);
+    }
+    wait_for(40);
+    return hits;
+}
+
+static void test_a_locked_goroutine_stays_on_its_thread(void **state)
+{
+    (void)state;
+    assert_int_equal(run(locks), 40);
+}
+
+static int lock_main(void *arg)
+{
+    (void)arg;
+    go_lock_thread();
+    pthread_t self = pthread_self();
+    for (int i = 0; i < 50; i++) {
+        CHECK(go_sleep(10000) == 0);
+        CHECK(pthread_equal(self, pthread_self()));
+    }
+    return 1; /* locked still */
+}
+
+static void test_main_may_end_locked(void **state)
+{
+    (void)state;
+    assert_int_equal(run(lock_main), 1);
+}
+
+static void work(void *arg)
+{
+    (void)arg;
+    while (!stop) {
+        go_yield();
+        CHECK(go_sleep(1000) == 0);
+    }
+    hits++;
+}
+
+static int change_procs(void *arg)
+{
+    (void)arg;
+    int before = go_procs();
+    for (int i = 0; i < 50; i++) {
+        go(work, NULL);
+    }
+    static const int steps[] = {1, 8, 3, 64, 2, 5, 1, 16, 4};
+    int last = before;
+    for (int round = 0; round < 5; round++) {
+        for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+            CHECK_EQUAL(go_set_procs(steps[i]), last);
+            CHECK_EQUAL(go_procs(), steps[i]);
+            last = steps[i];
+            CHECK(go_sleep(GO_MILLISECOND) == 0);
+        }
+    }
+    CHECK_EQUAL(go_set_procs(0), -EINVAL);
+    CHECK_EQUAL(go_set_procs(-3), -EINVAL);
+    stop = 1;
+    wait_for(50);
+    return hits;
+}
+
+static void test_procs_change_under_load(void **state)
+{
+    (void)state;
+    assert_int_equal(run(change_procs), 50);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_sleeper_wakes_while_every_p_runs_a_hog),
+        cmocka_unit_test(test_hogs_that_call_functions_share_the_ps_and_keep_their_threads),
+        cmocka_unit_test(test_undeclared_blocking_calls_overlap),
+        cmocka_unit_test(test_declared_blocking_calls_overlap),
+        cmocka_unit_test(test_goco_calls_between_block_begin_and_end_work),
+        cmocka_unit_test(test_errno_and_thread_locals_hold_between_calls),
+        cmocka_unit_test(test_a_locked_goroutine_stays_on_its_thread),
+        cmocka_unit_test(test_main_may_end_locked),
+        cmocka_unit_test(test_procs_change_under_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
