@@ -145,8 +145,10 @@ static inline void bench_measure_whole(const char *name, const char *params, voi
 static inline void bench_percentiles(const char *name, const char *params, const char *what, int64_t *ns, size_t count)
 {
     char metric[64];
-    const struct { const char *suffix; size_t at; } points[] = {
-        {"p50", (count - 1) / 2}, {"p99", (count - 1) * 99 / 100}, {"max", count - 1}};
+    const struct {
+        const char *suffix;
+        size_t at;
+    } points[] = {{"p50", (count - 1) / 2}, {"p99", (count - 1) * 99 / 100}, {"max", count - 1}};
 
     qsort(ns, count, sizeof ns[0], bench_compare_int64);
     for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {

@@ -11,8 +11,7 @@ static void serve(void *arg)
     char *buffer = malloc(BUFFER);
     ssize_t n;
 
-    while (buffer != NULL && (n = go_read(fd, buffer, BUFFER)) > 0 && go_write(fd, buffer, (size_t)n) == n) {
-    }
+    while (buffer != NULL && (n = go_read(fd, buffer, BUFFER)) > 0 && go_write(fd, buffer, (size_t)n) == n) {}
     free(buffer);
     go_close(fd);
 }

@@ -102,9 +102,11 @@ static void path_lock(void)
     }
 }
 
-static const struct { const char *name; void (*run)(void); } paths[] = {
-    {"switch", path_switch}, {"spawn", path_spawn}, {"pingpong", path_pingpong},
-    {"buffered", path_buffered}, {"select", path_select}, {"lock", path_lock}};
+static const struct {
+    const char *name;
+    void (*run)(void);
+} paths[] = {{"switch", path_switch},     {"spawn", path_spawn},   {"pingpong", path_pingpong},
+             {"buffered", path_buffered}, {"select", path_select}, {"lock", path_lock}};
 
 static int program(void *arg)
 {

@@ -23,8 +23,7 @@ static void *answer(void *arg)
     (void)arg;
     bind_to(1);
     for (uint64_t i = 0; i < trips; i++) {
-        while (__atomic_load_n(&word, __ATOMIC_ACQUIRE) != 2 * i + 1) {
-        }
+        while (__atomic_load_n(&word, __ATOMIC_ACQUIRE) != 2 * i + 1) {}
         __atomic_store_n(&word, 2 * i + 2, __ATOMIC_RELEASE);
     }
     return NULL;
@@ -45,8 +44,7 @@ int main(void)
             start = bench_now();
         }
         __atomic_store_n(&word, 2 * i + 1, __ATOMIC_RELEASE);
-        while (__atomic_load_n(&word, __ATOMIC_ACQUIRE) != 2 * i + 2) {
-        }
+        while (__atomic_load_n(&word, __ATOMIC_ACQUIRE) != 2 * i + 2) {}
     }
     printf("%.0f\n", (double)(bench_now() - start) / (double)(trips - trips / 5));
     pthread_join(t, NULL);

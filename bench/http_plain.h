@@ -12,8 +12,8 @@ static const char http_answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r
 static const char http_not_found[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 
 struct http_conn {
-    size_t have;              /* bytes of in that are filled */
-    char in[HTTP_BUFFER];     /* requests, the last perhaps incomplete */
+    size_t have;          /* bytes of in that are filled */
+    char in[HTTP_BUFFER]; /* requests, the last perhaps incomplete */
     char out[2 * HTTP_BUFFER + 128];
 };
 

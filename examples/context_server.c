@@ -70,11 +70,11 @@ static void serve(void *arg)
 
     if (milliseconds != -ECONNRESET) {
         int code = milliseconds < 0 ? milliseconds : work_with_deadline(milliseconds);
-        const char *status = code == 0               ? "200 OK"
-                             : code == -ETIMEDOUT    ? "504 Gateway Timeout"
-                             : code == -ECANCELED    ? "503 Service Unavailable"
-                             : code == -EINVAL       ? "400 Bad Request"
-                                                     : "500 Internal Server Error";
+        const char *status = code == 0            ? "200 OK"
+                             : code == -ETIMEDOUT ? "504 Gateway Timeout"
+                             : code == -ECANCELED ? "503 Service Unavailable"
+                             : code == -EINVAL    ? "400 Bad Request"
+                                                  : "500 Internal Server Error";
         int n = snprintf(text, sizeof text, "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s\n", status,
                          strlen(status) + 1, status);
         (void)go_write(fd, text, (size_t)n);

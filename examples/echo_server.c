@@ -16,8 +16,7 @@ static void serve(void *arg)
     char buffer[512];
     ssize_t n;
 
-    while ((n = go_read(fd, buffer, sizeof buffer)) > 0 && go_write(fd, buffer, (size_t)n) == n) {
-    }
+    while ((n = go_read(fd, buffer, sizeof buffer)) > 0 && go_write(fd, buffer, (size_t)n) == n) {}
     go_close(fd);
 }
 

@@ -21,8 +21,7 @@ static void producer(void *arg)
 {
     struct message m = {.producer = *(int *)arg};
 
-    for (m.number = 0; m.number < each && GO_SEND(inbox, m) == 0; m.number++) {
-    }
+    for (m.number = 0; m.number < each && GO_SEND(inbox, m) == 0; m.number++) {}
     go_waitgroup_done(&producing);
 }
 
@@ -48,12 +47,14 @@ static int consumer_main(void *arg)
         go_copy(producer, &id, sizeof id);
     }
     go(close_inbox, NULL);
-    GO_RANGE(m, inbox) {
+    GO_RANGE(m, inbox)
+    {
         in_order = in_order && m.number == next[m.producer];
         next[m.producer]++;
         received++;
     }
-    printf("received %ld messages from %d producers, each producer's %s\n", received, producers, in_order ? "in order" : "OUT OF ORDER");
+    printf("received %ld messages from %d producers, each producer's %s\n", received, producers,
+           in_order ? "in order" : "OUT OF ORDER");
     GO_UNREF(inbox);
     free(next);
     return 0;

@@ -18,20 +18,20 @@
 #include <sys/resource.h>
 
 enum {
-    LARGEST_HEAD = 8192,        /* a longer one is answered 431 */
+    LARGEST_HEAD = 8192, /* a longer one is answered 431 */
     LARGEST_ANSWER = 256,
-    LARGEST_BODY = 1 << 20,     /* bodies are skipped; a longer one is answered 413 */
-    HEAD_SECONDS = 10,          /* what has begun must be complete within */
-    GRACE_SECONDS = 5,          /* for connections to finish after SIGTERM */
+    LARGEST_BODY = 1 << 20, /* bodies are skipped; a longer one is answered 413 */
+    HEAD_SECONDS = 10,      /* what has begun must be complete within */
+    GRACE_SECONDS = 5,      /* for connections to finish after SIGTERM */
 };
 
 struct connection {
     struct connection *next, *prev; /* in connections, under its lock */
     int fd;
-    bool close;         /* after what is in out */
-    size_t have;        /* bytes of in */
+    bool close;  /* after what is in out */
+    size_t have; /* bytes of in */
     size_t out_size;
-    size_t body;        /* bytes of a body still to be skipped */
+    size_t body; /* bytes of a body still to be skipped */
     char in[LARGEST_HEAD], out[LARGEST_HEAD];
 };
 
@@ -53,9 +53,9 @@ struct request {
 
 static void put_answer(struct connection *c, const char *status, const char *type, const char *text, bool head_only)
 {
-    c->out_size += (size_t)snprintf(c->out + c->out_size, LARGEST_ANSWER,
-                                    "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n%s", status, type, strlen(text),
-                                    c->close ? "Connection: close\r\n" : "", head_only ? "" : text);
+    c->out_size +=
+        (size_t)snprintf(c->out + c->out_size, LARGEST_ANSWER, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n%s",
+                         status, type, strlen(text), c->close ? "Connection: close\r\n" : "", head_only ? "" : text);
 }
 
 /* What every client asks for comes ready-made. */
@@ -138,9 +138,7 @@ static const char *parse_header(struct request *r, const char *line, const char 
         end--;
     }
     switch (line[0] | 0x20) {
-    case 'h':
-        *host = *host || is(line, colon, "Host");
-        break;
+    case 'h': *host = *host || is(line, colon, "Host"); break;
     case 'c':
         if (is(line, colon, "Connection")) {
             r->keep_alive = is(value, end, "keep-alive") || (r->keep_alive && !is(value, end, "close"));
@@ -153,8 +151,7 @@ static const char *parse_header(struct request *r, const char *line, const char 
             return "501 Not Implemented";
         }
         break;
-    default:
-        break;
+    default: break;
     }
     return NULL;
 }
@@ -297,8 +294,7 @@ static bool respond(struct connection *c)
 static void hang_up(struct connection *c)
 {
     if (c->close && go_shutdown(c->fd, SHUT_WR) == 0 && go_set_read_deadline(c->fd, go_now() + GO_SECOND) == 0) {
-        for (int i = 0; i < 64 && go_read(c->fd, c->in, sizeof c->in) > 0; i++) {
-        }
+        for (int i = 0; i < 64 && go_read(c->fd, c->in, sizeof c->in) > 0; i++) {}
     }
 }
 

@@ -75,7 +75,7 @@ static bool set(struct slice key, struct slice value)
     return ok;
 }
 
-static bool delete(struct slice key)
+static bool delete (struct slice key)
 {
     go_mutex_lock(&table_lock);
     struct entry **e = find(key), *gone = *e;
@@ -233,7 +233,7 @@ static bool execute(struct client *c, struct slice *args, int count)
         return reply_text(c, set(args[1], args[2]) ? "+OK\r\n" : "-ERR out of memory\r\n");
     }
     if (is(args[0], "DEL") && count == 2) {
-        return reply_text(c, delete(args[1]) ? ":1\r\n" : ":0\r\n");
+        return reply_text(c, delete (args[1]) ? ":1\r\n" : ":0\r\n");
     }
     if (is(args[0], "QUIT")) {
         return reply_text(c, "+OK\r\n") && flush_out(c) && false;

@@ -19,15 +19,15 @@ static void generate(void *arg)
 {
     int_chan out = *(int_chan *)arg;
 
-    for (int i = 2; GO_SEND(out, i) == 0; i++) {
-    }
+    for (int i = 2; GO_SEND(out, i) == 0; i++) {}
 }
 
 static void filter(void *arg)
 {
     struct filter *f = arg;
 
-    GO_RANGE(i, f->in) {
+    GO_RANGE(i, f->in)
+    {
         if (i % f->prime != 0 && GO_SEND(f->out, i) != 0) {
             break;
         }

@@ -39,14 +39,14 @@ static void count_mutex(void *arg)
 static void count_channel(void *arg)
 {
     (void)arg;
-    for (int i = 0; i < EACH && GO_SEND(increments, 1) == 0; i++) {
-    }
+    for (int i = 0; i < EACH && GO_SEND(increments, 1) == 0; i++) {}
     go_waitgroup_done(&wg);
 }
 
 static void own_counter(void *arg)
 {
-    GO_RANGE(increment, increments) {
+    GO_RANGE(increment, increments)
+    {
         counter += increment;
     }
     go_waitgroup_done(arg);

@@ -32,7 +32,8 @@ static void worker(void *arg)
 {
     int id = *(int *)arg;
 
-    GO_RANGE(job, jobs) {
+    GO_RANGE(job, jobs)
+    {
         struct result r = {id, job, count_divisors(job)};
         if (GO_SEND(results, r) != 0) {
             break;
@@ -44,8 +45,7 @@ static void worker(void *arg)
 static void produce(void *arg)
 {
     (void)arg;
-    for (int job = 1; job <= job_count && GO_SEND(jobs, job) == 0; job++) {
-    }
+    for (int job = 1; job <= job_count && GO_SEND(jobs, job) == 0; job++) {}
     GO_CLOSE(jobs);
 }
 
@@ -71,7 +71,8 @@ static int pool_main(void *arg)
     }
     go(produce, NULL);
     go(close_results, NULL);
-    GO_RANGE(r, results) {
+    GO_RANGE(r, results)
+    {
         done++;
         divisors += r.divisors;
     }

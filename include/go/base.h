@@ -5,12 +5,12 @@
 #define GO_VERSION_MAJOR 0
 #define GO_VERSION_MINOR 1
 #define GO_VERSION_PATCH 0
-#define GO_VERSION "0.1.0"
+#define GO_VERSION       "0.1.0"
 
 #if defined(__GNUC__)
-#define GO_API __attribute__((visibility("default")))
+#define GO_API       __attribute__((visibility("default")))
 #define GO_NODISCARD __attribute__((warn_unused_result))
-#define GO_NORETURN __attribute__((noreturn))
+#define GO_NORETURN  __attribute__((noreturn))
 #else
 #define GO_API
 #define GO_NODISCARD

@@ -163,10 +163,10 @@ GO_API int go_select_try(go_case *cases, size_t count);
  *                            initialisers of a go_case: go_case cases[] = {GO_CASE_RECV(jobs, &job), GO_CASE_SEND(results, &r)};
  *
  * Each argument is evaluated once, but GO_RANGE evaluates c for every element. */
-#define GO_CHAN(T)       \
-    union {              \
-        go_chan *chan;   \
-        T *elem;         \
+#define GO_CHAN(T)     \
+    union {            \
+        go_chan *chan; \
+        T *elem;       \
     }
 
 #define GO_CHAN_NEW(c, capacity) go__chan_made((c).chan = go_chan_new(sizeof *(c).elem, (capacity)))
@@ -205,18 +205,28 @@ template <class T> inline void *go__chan_out(T *, typename go__same<T>::type *el
 }
 }
 
-#define GO_SEND(c, ...)      go__chan_send_value((c).chan, (c).elem, (__VA_ARGS__))
-#define GO_RECV(c, ptr)      go_chan_recv((c).chan, go__chan_out((c).elem, (ptr)))
-#define GO_CASE_SEND(c, ptr) {(c).chan, go__chan_in((c).elem, (ptr)), GO_DIRECTION_SEND, 0}
-#define GO_CASE_RECV(c, ptr) {(c).chan, go__chan_out((c).elem, (ptr)), GO_DIRECTION_RECV, 0}
+#define GO_SEND(c, ...) go__chan_send_value((c).chan, (c).elem, (__VA_ARGS__))
+#define GO_RECV(c, ptr) go_chan_recv((c).chan, go__chan_out((c).elem, (ptr)))
+#define GO_CASE_SEND(c, ptr)                                         \
+    {                                                                \
+        (c).chan, go__chan_in((c).elem, (ptr)), GO_DIRECTION_SEND, 0 \
+    }
+#define GO_CASE_RECV(c, ptr)                                          \
+    {                                                                 \
+        (c).chan, go__chan_out((c).elem, (ptr)), GO_DIRECTION_RECV, 0 \
+    }
 
 #else
 
 /* An assertion inside an expression: C's own diagnostics for pointers to the wrong type are only warnings. The conditional operator
  * gives its operands' common type: that of two pointers to different types is void *. */
-#define GO__CHECK(condition, text) ((void)sizeof(struct { _Static_assert(condition, text); char go__unused; }))
-#define GO__SAME(a, b)             __builtin_types_compatible_p(__typeof__(a), __typeof__(b))
-#define GO__CHECK_IN(c, ptr)                                                                                       \
+#define GO__CHECK(condition, text)       \
+    ((void)sizeof(struct {               \
+        _Static_assert(condition, text); \
+        char go__unused;                 \
+    }))
+#define GO__SAME(a, b) __builtin_types_compatible_p(__typeof__(a), __typeof__(b))
+#define GO__CHECK_IN(c, ptr)                                                                                          \
     GO__CHECK(GO__SAME(1 ? (ptr) : (const __typeof__(*(c).elem) *)(c).elem, (const __typeof__(*(c).elem) *)(c).elem), \
               "goco: not a pointer to the channel's element type")
 #define GO__CHECK_OUT(c, ptr) \
@@ -228,19 +238,24 @@ template <class T> inline void *go__chan_out(T *, typename go__same<T>::type *el
 #define GO__CLASS(x)     __builtin_classify_type(x)
 #define GO__IS_NUMBER(x) (GO__CLASS(x) <= 4 || GO__CLASS(x) == 8 || GO__CLASS(x) == 9)
 #define GO__IS_VOID(x)   (GO__SAME(x, (void *)0) || GO__SAME(x, (const void *)0))
-#define GO__CHECK_VALUE(c, value)                                                                                           \
-    GO__CHECK((GO__IS_NUMBER(*(c).elem) && GO__IS_NUMBER(value)) ||                                                         \
-                  (GO__CLASS(*(c).elem) == GO__CLASS(value) && !GO__IS_NUMBER(value) &&                                     \
-                   (!GO__IS_VOID(1 ? *(c).elem : (value)) || GO__IS_VOID(*(c).elem) || GO__IS_VOID(value))),                \
+#define GO__CHECK_VALUE(c, value)                                                                            \
+    GO__CHECK((GO__IS_NUMBER(*(c).elem) && GO__IS_NUMBER(value)) ||                                          \
+                  (GO__CLASS(*(c).elem) == GO__CLASS(value) && !GO__IS_NUMBER(value) &&                      \
+                   (!GO__IS_VOID(1 ? *(c).elem : (value)) || GO__IS_VOID(*(c).elem) || GO__IS_VOID(value))), \
               "goco: the value's type is not the channel's element type")
 
 /* An array of one, because {value} would initialise the first member of an element that is a struct. */
-#define GO_SEND(c, ...)                      \
-    (GO__CHECK_VALUE(c, (__VA_ARGS__)), \
-     go_chan_send((c).chan, (const void *)(__typeof__(*(c).elem)[1]){(__VA_ARGS__)}))
-#define GO_RECV(c, ptr)      (GO__CHECK_OUT(c, ptr), go_chan_recv((c).chan, (ptr)))
-#define GO_CASE_SEND(c, ptr) {(c).chan, (GO__CHECK_IN(c, ptr), (void *)(ptr)), GO_DIRECTION_SEND, 0}
-#define GO_CASE_RECV(c, ptr) {(c).chan, (GO__CHECK_OUT(c, ptr), (void *)(ptr)), GO_DIRECTION_RECV, 0}
+#define GO_SEND(c, ...) \
+    (GO__CHECK_VALUE(c, (__VA_ARGS__)), go_chan_send((c).chan, (const void *)(__typeof__(*(c).elem)[1]){(__VA_ARGS__)}))
+#define GO_RECV(c, ptr) (GO__CHECK_OUT(c, ptr), go_chan_recv((c).chan, (ptr)))
+#define GO_CASE_SEND(c, ptr)                                                  \
+    {                                                                         \
+        (c).chan, (GO__CHECK_IN(c, ptr), (void *)(ptr)), GO_DIRECTION_SEND, 0 \
+    }
+#define GO_CASE_RECV(c, ptr)                                                   \
+    {                                                                          \
+        (c).chan, (GO__CHECK_OUT(c, ptr), (void *)(ptr)), GO_DIRECTION_RECV, 0 \
+    }
 
 #endif
 

@@ -27,22 +27,22 @@ extern "C" {
 
 /* Counters run from the start of the run; the others are of the moment. */
 typedef struct go_stats {
-    uint64_t goroutines;            /* live, main included */
+    uint64_t goroutines; /* live, main included */
     uint64_t goroutines_created;
     uint64_t threads, threads_idle; /* OS threads that run goroutines */
     uint64_t procs, procs_idle;
-    uint64_t runnable;              /* goroutines in run queues */
-    uint64_t switches;              /* a goroutine began or went on to run */
-    uint64_t steals;                /* a P took work from another one's queue */
-    uint64_t handoffs;              /* a P left a blocked thread */
-    uint64_t preemptions;           /* a goroutine's time was up */
-    uint64_t wakeups;               /* idle threads woken for work */
-    uint64_t polls;                 /* looks at the network */
+    uint64_t runnable;                      /* goroutines in run queues */
+    uint64_t switches;                      /* a goroutine began or went on to run */
+    uint64_t steals;                        /* a P took work from another one's queue */
+    uint64_t handoffs;                      /* a P left a blocked thread */
+    uint64_t preemptions;                   /* a goroutine's time was up */
+    uint64_t wakeups;                       /* idle threads woken for work */
+    uint64_t polls;                         /* looks at the network */
     uint64_t stacks_small, stacks_reserved; /* stacks handed out, those cached for the next goroutine included */
-    uint64_t stack_bytes_resident;  /* an estimate */
-    uint64_t stack_growths;         /* segments taken beyond the warm ones */
-    uint64_t timers;                /* armed */
-    uint64_t pollers;               /* goroutines waiting for descriptors */
+    uint64_t stack_bytes_resident;          /* an estimate */
+    uint64_t stack_growths;                 /* segments taken beyond the warm ones */
+    uint64_t timers;                        /* armed */
+    uint64_t pollers;                       /* goroutines waiting for descriptors */
 } go_stats;
 
 /* go_get_stats: fill *stats. Figures are read one after the other while the program runs on: each is true, their sums may be off

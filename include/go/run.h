@@ -38,19 +38,19 @@ typedef void (*go_func)(void *arg);
 
 /* How a goroutine is started; all zero means what go() does. */
 typedef struct go_attr {
-    const char *name;       /* shown in dumps and traces; copied; NULL for none */
-    size_t      stack_size; /* bytes of stack reserved; 0: start small and grow */
-    size_t      arg_size;   /* 0: pass arg itself; n: copy n bytes of *arg into the goroutine and pass the copy's address */
-    uint64_t   *id;         /* if not NULL, receives the new goroutine's id */
+    const char *name;  /* shown in dumps and traces; copied; NULL for none */
+    size_t stack_size; /* bytes of stack reserved; 0: start small and grow */
+    size_t arg_size;   /* 0: pass arg itself; n: copy n bytes of *arg into the goroutine and pass the copy's address */
+    uint64_t *id;      /* if not NULL, receives the new goroutine's id */
 } go_attr;
 
 /* How a runtime is set up; all zero means the defaults. Sizes in the environment may end in K, M or G. */
 typedef struct go_config {
-    int     procs;          /* Ps; 0: GOCO_PROCS, else the CPUs this process may use (affinity mask and cgroup quota); at most 1024 */
-    size_t  stack_reserve;  /* bytes reserved for a contiguous stack; 0: GOCO_STACK_RESERVE, else 256 KiB */
-    size_t  stack_max;      /* bytes a goroutine's stack may grow to in all; 0: GOCO_STACK_MAX, else 64 MiB */
-    size_t  max_threads;    /* OS threads; 0: GOCO_MAX_THREADS, else 10000 */
-    int64_t stop_timeout;   /* ns that go_run waits, after main returned, for goroutines that are executing; 0: one second */
+    int procs;            /* Ps; 0: GOCO_PROCS, else the CPUs this process may use (affinity mask and cgroup quota); at most 1024 */
+    size_t stack_reserve; /* bytes reserved for a contiguous stack; 0: GOCO_STACK_RESERVE, else 256 KiB */
+    size_t stack_max;     /* bytes a goroutine's stack may grow to in all; 0: GOCO_STACK_MAX, else 64 MiB */
+    size_t max_threads;   /* OS threads; 0: GOCO_MAX_THREADS, else 10000 */
+    int64_t stop_timeout; /* ns that go_run waits, after main returned, for goroutines that are executing; 0: one second */
 } go_config;
 
 /* go_run: start the runtime on the calling thread and run main_fn(arg) as the main goroutine.

@@ -93,11 +93,26 @@ typedef struct go_once {
     struct go__sudog *private_first;
 } go_once;
 
-#define GO_WAITGROUP_INIT {0, 0}
-#define GO_MUTEX_INIT     {0, 0, 0}
-#define GO_RWMUTEX_INIT   {0, 0, 0, 0}
-#define GO_COND_INIT      {0, 0, 0}
-#define GO_ONCE_INIT      {0, 0, 0}
+#define GO_WAITGROUP_INIT \
+    {                     \
+        0, 0              \
+    }
+#define GO_MUTEX_INIT \
+    {                 \
+        0, 0, 0       \
+    }
+#define GO_RWMUTEX_INIT \
+    {                   \
+        0, 0, 0, 0      \
+    }
+#define GO_COND_INIT \
+    {                \
+        0, 0, 0      \
+    }
+#define GO_ONCE_INIT \
+    {                \
+        0, 0, 0      \
+    }
 
 /* go_waitgroup_add: change the counter by delta.     go_waitgroup_done: add -1.
  * Fatal:  a counter below 0 or above 2^31 - 1.
@@ -239,7 +254,8 @@ inline void go_mutex_lock(go_mutex *m)
     /* Acquire: pairs with the release in go_mutex_unlock. */
     if (__builtin_expect(go__thread() == NULL, 0) ||
         __builtin_expect(!__atomic_compare_exchange_n(&m->private_word, &expected, (uint32_t)GO__MUTEX_LOCKED, false,
-                                                      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED), 0)) {
+                                                      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
+                         0)) {
         go__mutex_lock_slow(m);
     }
 }

@@ -45,8 +45,8 @@ struct go__gobuf {
     void *tsan_fiber; /* this side's fiber */
 #endif
 #if GO__ASAN
-    void *asan_fake;          /* fake stack kept while this side is away */
-    const void *asan_lo;      /* bounds of this side's stack */
+    void *asan_fake;     /* fake stack kept while this side is away */
+    const void *asan_lo; /* bounds of this side's stack */
     size_t asan_size;
 #endif
 };

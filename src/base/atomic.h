@@ -41,16 +41,11 @@
 #define and_acqrel(p, v) atomic_fetch_and_explicit((p), (v), memory_order_acq_rel)
 
 /* cas_*(p, &expected, desired): true when it changed *p; otherwise expected holds what was found. */
-#define cas_rlx(p, e, d) \
-    atomic_compare_exchange_strong_explicit((p), (e), (d), memory_order_relaxed, memory_order_relaxed)
-#define cas_acq(p, e, d) \
-    atomic_compare_exchange_strong_explicit((p), (e), (d), memory_order_acquire, memory_order_relaxed)
-#define cas_rel(p, e, d) \
-    atomic_compare_exchange_strong_explicit((p), (e), (d), memory_order_release, memory_order_relaxed)
-#define cas_acqrel(p, e, d) \
-    atomic_compare_exchange_strong_explicit((p), (e), (d), memory_order_acq_rel, memory_order_acquire)
-#define cas_sc(p, e, d) \
-    atomic_compare_exchange_strong_explicit((p), (e), (d), memory_order_seq_cst, memory_order_seq_cst)
+#define cas_rlx(p, e, d)    atomic_compare_exchange_strong_explicit((p), (e), (d), memory_order_relaxed, memory_order_relaxed)
+#define cas_acq(p, e, d)    atomic_compare_exchange_strong_explicit((p), (e), (d), memory_order_acquire, memory_order_relaxed)
+#define cas_rel(p, e, d)    atomic_compare_exchange_strong_explicit((p), (e), (d), memory_order_release, memory_order_relaxed)
+#define cas_acqrel(p, e, d) atomic_compare_exchange_strong_explicit((p), (e), (d), memory_order_acq_rel, memory_order_acquire)
+#define cas_sc(p, e, d)     atomic_compare_exchange_strong_explicit((p), (e), (d), memory_order_seq_cst, memory_order_seq_cst)
 
 #define fence_compiler() atomic_signal_fence(memory_order_seq_cst)
 

@@ -9,11 +9,11 @@
 #define go__likely(x)   __builtin_expect(!!(x), 1)
 #define go__unlikely(x) __builtin_expect(!!(x), 0)
 
-#define GO__NOINLINE    __attribute__((noinline))
-#define GO__INLINE      static inline __attribute__((always_inline))
-#define GO__NORETURN    __attribute__((noreturn))
-#define GO__ALIGNED(n)  __attribute__((aligned(n)))
-#define GO__UNUSED      __attribute__((unused))
+#define GO__NOINLINE     __attribute__((noinline))
+#define GO__INLINE       static inline __attribute__((always_inline))
+#define GO__NORETURN     __attribute__((noreturn))
+#define GO__ALIGNED(n)   __attribute__((aligned(n)))
+#define GO__UNUSED       __attribute__((unused))
 #define GO__PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 /* A function that runs where no stack check may happen: before the limit word is set, or on the way through a switch. */

@@ -12,10 +12,10 @@ struct go__select_block {
     go__list all;                  /* in the list of those that go with the run; under its lock */
     bool foreign;                  /* constant: a foreign thread's, and not in that list */
     /* Whoever has got it. */
-    uint32_t size;   /* constant: cases there is room for */
-    uint32_t count;  /* cases that have a channel */
-    go_case *cases;  /* the caller's */
-    uint16_t *order; /* constant: the cases' indices by address of the channel; lies behind the waiters */
+    uint32_t size;                    /* constant: cases there is room for */
+    uint32_t count;                   /* cases that have a channel */
+    go_case *cases;                   /* the caller's */
+    uint16_t *order;                  /* constant: the cases' indices by address of the channel; lies behind the waiters */
     struct go__chan_waiter waiters[]; /* one each, in that order */
 };
 

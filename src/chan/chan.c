@@ -23,7 +23,8 @@ go__atomic(uint64_t) go__chan_runs;
 
 void go__chans_forget(void)
 {
-    store_rlx(&go__chan_runs, load_rlx(&go__chan_runs) + 1); /* rlx: who looks next is ordered by the start of its run or its wake-up */
+    store_rlx(&go__chan_runs,
+              load_rlx(&go__chan_runs) + 1); /* rlx: who looks next is ordered by the start of its run or its wake-up */
 }
 
 /* --- making and counting --- */
@@ -31,7 +32,8 @@ void go__chans_forget(void)
 static go_chan *make(size_t elem_size, size_t capacity, size_t extra)
 {
     size_t bytes, total;
-    if (__builtin_mul_overflow(elem_size, capacity, &bytes) || __builtin_add_overflow(bytes, GO__CHAN_HEAD + extra + GO__CACHELINE, &total)) {
+    if (__builtin_mul_overflow(elem_size, capacity, &bytes) ||
+        __builtin_add_overflow(bytes, GO__CHAN_HEAD + extra + GO__CACHELINE, &total)) {
         return NULL;
     }
     char *memory = go__alloc(total);

@@ -60,9 +60,9 @@ struct go_chan {
     struct go__chan_alarm *alarm;     /* constant; NULL but for channels of timers */
     /* The rest. */
     struct go__chan_queue receivers, senders;
-    uint64_t run;              /* under lock: the run to which the waiters belong, see go__chan_refresh */
+    uint64_t run; /* under lock: the run to which the waiters belong, see go__chan_refresh */
     go__atomic(uint32_t) refs;
-    void *memory;              /* constant: what to free */
+    void *memory; /* constant: what to free */
 };
 
 #define GO__CHAN_HEAD ((sizeof(struct go_chan) + GO__CACHELINE - 1) / GO__CACHELINE * GO__CACHELINE)

@@ -51,7 +51,8 @@ GO__INLINE bool seems_ready(const go_case *k)
 /* Its channel locked, no other. True: done, and unlocked. */
 GO__INLINE bool attempt(go_case *k)
 {
-    int result = k->direction == GO_DIRECTION_RECV ? go__chan_recv_locked(k->chan, k->elem) : go__chan_send_locked(k->chan, k->elem);
+    int result =
+        k->direction == GO_DIRECTION_RECV ? go__chan_recv_locked(k->chan, k->elem) : go__chan_send_locked(k->chan, k->elem);
     if (go__unlikely(result == -EAGAIN)) {
         return false;
     }

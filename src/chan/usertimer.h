@@ -8,9 +8,9 @@
 
 struct go_timer {
     struct go__timer timer;
-    int64_t period;  /* of a ticker, else 0; written while the timer is disarmed, read by its fire */
-    go_chan *chan;   /* constant; referenced; NULL: fn */
-    go_func fn;      /* constant, as arg */
+    int64_t period; /* of a ticker, else 0; written while the timer is disarmed, read by its fire */
+    go_chan *chan;  /* constant; referenced; NULL: fn */
+    go_func fn;     /* constant, as arg */
     void *arg;
     go__spinlock lock; /* a func timer's; the other kind is under its channel's lock */
 };

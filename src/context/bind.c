@@ -19,7 +19,7 @@ GO__SCHED_INLINE go_context *bound_of(struct go__g *gp)
 static GO__NO_TSAN void link_goroutine(struct go__g *gp, go_context *ctx)
 {
     gp->bound = &ctx->bound;
-    if (ctx != &go__context_background) { /* which is never cancelled */
+    if (ctx != &go__context_background) {                   /* which is never cancelled */
         if (load_rlx(&bound_run) != go__sched.run_number) { /* rlx: read again when the run's threads have ended */
             store_rlx(&bound_run, go__sched.run_number);
         }

@@ -70,7 +70,7 @@ static go_context *first_child(go_context *ctx)
 static void close_done(go_chan *done)
 {
     if (done != NULL && load_acq(&done->closed) == 0) { /* acq: pairs with the store in go_chan_close */
-        (void)go_chan_close(done); /* closed by somebody else meanwhile: as good */
+        (void)go_chan_close(done);                      /* closed by somebody else meanwhile: as good */
     }
 }
 
@@ -345,7 +345,7 @@ go_chan *go_context_done(go_context *ctx)
         done = make_done(ctx);
     }
     if (load_acq(&ctx->bound.err) != 0) { /* acq: as in go_context_err */
-        close_done(done); /* who cancelled found no channel to close, or has not come to it */
+        close_done(done);                 /* who cancelled found no channel to close, or has not come to it */
     }
     return done;
 }

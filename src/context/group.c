@@ -17,10 +17,10 @@ struct go_group {
     go_context *context; /* constant; referenced */
     go__spinlock lock;
     /* Under lock. */
-    int code;              /* first result that was not 0 */
-    size_t active, limit;  /* limit 0: none */
+    int code;               /* first result that was not 0 */
+    size_t active, limit;   /* limit 0: none */
     struct go__waitq queue; /* who waits for a slot */
-    struct go__g *waiter;  /* in go_group_wait */
+    struct go__g *waiter;   /* in go_group_wait */
 };
 
 struct task {

@@ -18,7 +18,7 @@ struct go__out {
 void go__out_init(struct go__out *out, int fd);
 void go__out_text(struct go__out *out, const char *text);
 void go__out_number(struct go__out *out, uint64_t value);
-void go__out_hex(struct go__out *out, uint64_t value); /* with 0x */
+void go__out_hex(struct go__out *out, uint64_t value);  /* with 0x */
 void go__out_duration(struct go__out *out, int64_t ns); /* 1.5us, 3.2s: two or three digits */
 void go__out_flush(struct go__out *out);
 
@@ -42,11 +42,11 @@ const char *go__elf_find(const void *bytes, size_t size, uint64_t value, uint64_
 #define GO__BACKTRACE_MAX 100
 struct go__backtrace {
     int count;
-    bool cut; /* there are more */
+    bool cut;                            /* there are more */
     uintptr_t pc[GO__BACKTRACE_MAX + 2]; /* while it is made, the walker's own two come first */
 };
 void go__backtrace_parked(struct go__backtrace *trace, const struct go__gobuf *buf); /* a stack nobody runs on */
-void go__backtrace_here(struct go__backtrace *trace);                               /* the caller's own */
+void go__backtrace_here(struct go__backtrace *trace);                                /* the caller's own */
 
 /* frames.c. `address` is `past` bytes behind the code it stands for: 1 for a return address, which may be the next function's.
  * Writes nothing, not even `before`, if that code is the library's inside. */

@@ -29,8 +29,8 @@ static bool open_image(struct image *image)
         return false;
     }
     image->section_count = header->e_shnum;
-    image->sections = (const Elf64_Shdr *)range(image, header->e_shoff, (uint64_t)header->e_shnum * sizeof(Elf64_Shdr),
-                                                _Alignof(Elf64_Shdr));
+    image->sections =
+        (const Elf64_Shdr *)range(image, header->e_shoff, (uint64_t)header->e_shnum * sizeof(Elf64_Shdr), _Alignof(Elf64_Shdr));
     return image->sections != NULL;
 }
 

@@ -24,7 +24,8 @@ static uint32_t ring_length(struct go__p *pp)
 {
     uint32_t head = load_acq(&pp->head), tail = load_acq(&pp->tail); /* acq: as a thief reads them */
     uint32_t length = tail - head;
-    return (length <= GO__RUNQ_SIZE ? length : 0) + load_rlx(&pp->own_count) + (load_rlx(&pp->runnext) != NULL); /* rlx: a hint by contract */
+    return (length <= GO__RUNQ_SIZE ? length : 0) + load_rlx(&pp->own_count) +
+           (load_rlx(&pp->runnext) != NULL); /* rlx: a hint by contract */
 }
 
 static void field(struct go__out *out, const char *name, uint64_t value)

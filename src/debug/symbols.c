@@ -19,7 +19,7 @@
 #define CACHE_SIZE  256u
 
 struct object {
-    uintptr_t base;   /* what to subtract to get the file's own addresses */
+    uintptr_t base;    /* what to subtract to get the file's own addresses */
     const void *image; /* the mapped file, NULL when it could not be read */
     size_t size;
     char path[256];

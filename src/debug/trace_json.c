@@ -25,7 +25,7 @@ struct arrows { /* goroutines with an arrow under way: open addressing, power of
     struct arrow {
         uint64_t id;
         bool open;
-    } *slots;
+    } * slots;
     size_t size, used;
 };
 
@@ -82,7 +82,11 @@ static struct arrow *arrow_of(struct arrows *arrows, uint64_t id)
 /* Length of the well-formed UTF-8 sequence at s, 0 if it is none. Overlong forms need no refusal: readers do not decode paths from it. */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
-    size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : 0;
+    size_t n = s[0] < 0x80                   ? 1
+               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+               : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                                             : 0;
     for (size_t i = 1; i < n; i++) {
         if (i >= left || (s[i] & 0xc0) != 0x80) {
             return 0;
@@ -238,14 +242,17 @@ static const struct go__trace_entry *next_entry(struct writer *writer, unsigned 
 static void put_head(struct writer *writer, unsigned track_count)
 {
     (void)fprintf(writer->file,
-                  "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"producer\":\"goco\",\"dropped_events\":%" PRIu64 "},\n\"traceEvents\":[\n"
+                  "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"producer\":\"goco\",\"dropped_events\":%" PRIu64
+                  "},\n\"traceEvents\":[\n"
                   "{\"ph\":\"M\",\"pid\":1,\"tid\":0,\"name\":\"process_name\",\"args\":{\"name\":\"goco %d\"}}",
                   writer->recording->dropped, (int)getpid());
     for (unsigned i = 0; i < track_count; i++) {
-        (void)fprintf(writer->file, ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"P %u\"}}", i, i);
+        (void)fprintf(writer->file, ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"P %u\"}}",
+                      i, i);
     }
     if (writer->tracks[GO__TRACE_SHARED].chunk != NULL) {
-        (void)fprintf(writer->file, ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"without P\"}}",
+        (void)fprintf(writer->file,
+                      ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"without P\"}}",
                       GO__TRACE_SHARED);
     }
 }

@@ -9,9 +9,9 @@
 #define GO__TRACE_SHARED     (GO__TRACE_TRACKS - 1)
 
 struct go__trace_entry {
-    uint64_t ticks; /* go__clock_ticks */
-    uint64_t id;    /* the goroutine it happened to */
-    go_func entry;  /* its function */
+    uint64_t ticks;                  /* go__clock_ticks */
+    uint64_t id;                     /* the goroutine it happened to */
+    go_func entry;                   /* its function */
     char name[GO__TRACE_NAME_BYTES]; /* beginning of its name, "" none; ends with '\0' unless full */
     uint16_t track;
     uint8_t event;  /* enum go__trace_event */

@@ -151,7 +151,7 @@ ssize_t go_write(int fd, const void *buffer, size_t size)
         return error;
     }
     GO__IO_RELEASE();
-    do { /* once for size 0 too: an empty datagram */
+    do {                                                           /* once for size 0 too: an empty datagram */
         uint32_t edge = load_acq(&use.record->edge[GO__FD_WRITE]); /* acq: as in go__io_run */
         n = write_once(&use, from + done, size - done);
         if (go__likely(n > 0)) {

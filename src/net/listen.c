@@ -22,7 +22,8 @@ static int bind_socket(int fd, const struct go__network *network, const struct g
 {
     bool in6 = at->at.any.sa_family == AF_INET6;
     if (network->family != AF_UNIX && network->type == SOCK_STREAM) {
-        set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1); /* past connections do not keep the port; of a datagram socket it would steal it */
+        set_option(fd, SOL_SOCKET, SO_REUSEADDR,
+                   1); /* past connections do not keep the port; of a datagram socket it would steal it */
         set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* inherited by what is accepted */
     }
     if (in6) {

@@ -107,9 +107,9 @@ static int parse_network(const char *text, struct go__network *network)
         const char name[9];
         struct go__network network;
     } known[] = {
-        {"tcp", {AF_UNSPEC, SOCK_STREAM}},  {"tcp4", {AF_INET, SOCK_STREAM}}, {"tcp6", {AF_INET6, SOCK_STREAM}},
-        {"udp", {AF_UNSPEC, SOCK_DGRAM}},   {"udp4", {AF_INET, SOCK_DGRAM}},  {"udp6", {AF_INET6, SOCK_DGRAM}},
-        {"unix", {AF_UNIX, SOCK_STREAM}},   {"unixgram", {AF_UNIX, SOCK_DGRAM}},
+        {"tcp", {AF_UNSPEC, SOCK_STREAM}}, {"tcp4", {AF_INET, SOCK_STREAM}},    {"tcp6", {AF_INET6, SOCK_STREAM}},
+        {"udp", {AF_UNSPEC, SOCK_DGRAM}},  {"udp4", {AF_INET, SOCK_DGRAM}},     {"udp6", {AF_INET6, SOCK_DGRAM}},
+        {"unix", {AF_UNIX, SOCK_STREAM}},  {"unixgram", {AF_UNIX, SOCK_DGRAM}},
     };
     for (size_t i = 0; text != NULL && i < go__countof(known); i++) {
         if (equal(text, known[i].name)) {

@@ -17,14 +17,14 @@ go__atomic(uint32_t) go__signal_arrived[GO__SIGNALS];
 #if GO__TSAN
 int __sigaction(int signo, const struct sigaction *act, struct sigaction *old);
 #define sigaction(signo, act, old) __sigaction(signo, act, old)
-#define UNWATCHED __attribute__((no_sanitize_thread))
+#define UNWATCHED                  __attribute__((no_sanitize_thread))
 #else
 #define UNWATCHED
 #endif
 
 static UNWATCHED void on_signal(int signo)
 {
-    (void)add_sc(&go__signal_handlers, 1u); /* sc: see signal.h */
+    (void)add_sc(&go__signal_handlers, 1u);        /* sc: see signal.h */
     (void)add_rlx(&go__signal_arrived[signo], 1u); /* rlx: ordered by the write */
     int fd = load_sc(&go__signal_target);
     if (fd >= 0) {

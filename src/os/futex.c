@@ -10,7 +10,7 @@
 go__atomic(unsigned) go__tsan_fence_word;
 #endif
 
-int go__futex_wait(go__atomic(uint32_t) *word, uint32_t expected, int64_t timeout_ns)
+int go__futex_wait(go__atomic(uint32_t) * word, uint32_t expected, int64_t timeout_ns)
 {
     struct timespec ts;
     const struct timespec *timeout = NULL;
@@ -26,7 +26,7 @@ int go__futex_wait(go__atomic(uint32_t) *word, uint32_t expected, int64_t timeou
     return r == -ETIMEDOUT ? -ETIMEDOUT : 0;
 }
 
-void go__futex_wake(go__atomic(uint32_t) *word, int count)
+void go__futex_wake(go__atomic(uint32_t) * word, int count)
 {
     (void)go__syscall6(SYS_futex, (long)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, 0, 0, 0);
 }

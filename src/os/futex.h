@@ -9,19 +9,19 @@
 #define GO__FUTEX_FOREVER INT64_MAX
 
 /* Blocks while *word == expected, at most timeout_ns. Returns 0 (woken or changed) or -ETIMEDOUT; may wake spuriously. */
-int go__futex_wait(go__atomic(uint32_t) *word, uint32_t expected, int64_t timeout_ns);
+int go__futex_wait(go__atomic(uint32_t) * word, uint32_t expected, int64_t timeout_ns);
 
 /* Wakes up to count threads blocked on word. The address is only a key: the memory may already belong to someone else. */
-void go__futex_wake(go__atomic(uint32_t) *word, int count);
+void go__futex_wake(go__atomic(uint32_t) * word, int count);
 
 /* A one-shot event: one thread sleeps, one wakes it, order does not matter. */
 typedef struct go__note {
     go__atomic(uint32_t) word; /* 0 not signalled, 1 signalled; store-release by the waker pairs with the sleeper's load-acquire */
 } go__note;
 
-void go__note_clear(go__note *note);                      /* before the sleeper is made visible to wakers */
-void go__note_wake(go__note *note);                       /* any thread, once per clear */
-void go__note_sleep(go__note *note);                      /* the one sleeper */
+void go__note_clear(go__note *note);                        /* before the sleeper is made visible to wakers */
+void go__note_wake(go__note *note);                         /* any thread, once per clear */
+void go__note_sleep(go__note *note);                        /* the one sleeper */
 int go__note_sleep_for(go__note *note, int64_t timeout_ns); /* 0 or -ETIMEDOUT */
 
 /* Mutex between threads for sections that may be longer or make a system call. 0 free, 1 held, 2 held and somebody waits. */

@@ -36,7 +36,7 @@ GO__INLINE void go__san_native(struct go__gobuf *buf)
 #if GO__TSAN
     buf->tsan_fiber = __tsan_get_current_fiber();
 #elif GO__ASAN
-    extern int pthread_getattr_np(pthread_t thread, pthread_attr_t *attr);
+    extern int pthread_getattr_np(pthread_t thread, pthread_attr_t * attr);
     pthread_attr_t attr;
     void *lo = NULL;
     buf->asan_fake = NULL;

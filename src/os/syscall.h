@@ -35,10 +35,7 @@ GO__INLINE long go__syscall6(long nr, long a, long b, long c, long d, long e, lo
     register long x3 __asm__("x3") = d;
     register long x4 __asm__("x4") = e;
     register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
-                     : "memory", "cc");
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory", "cc");
     return x0;
 }
 
@@ -46,11 +43,26 @@ GO__INLINE long go__syscall6(long nr, long a, long b, long c, long d, long e, lo
 #error "goco runs on Linux x86-64 and aarch64"
 #endif
 
-GO__INLINE long go__syscall0(long nr) { return go__syscall6(nr, 0, 0, 0, 0, 0, 0); }
-GO__INLINE long go__syscall1(long nr, long a) { return go__syscall6(nr, a, 0, 0, 0, 0, 0); }
-GO__INLINE long go__syscall2(long nr, long a, long b) { return go__syscall6(nr, a, b, 0, 0, 0, 0); }
-GO__INLINE long go__syscall3(long nr, long a, long b, long c) { return go__syscall6(nr, a, b, c, 0, 0, 0); }
-GO__INLINE long go__syscall4(long nr, long a, long b, long c, long d) { return go__syscall6(nr, a, b, c, d, 0, 0); }
+GO__INLINE long go__syscall0(long nr)
+{
+    return go__syscall6(nr, 0, 0, 0, 0, 0, 0);
+}
+GO__INLINE long go__syscall1(long nr, long a)
+{
+    return go__syscall6(nr, a, 0, 0, 0, 0, 0);
+}
+GO__INLINE long go__syscall2(long nr, long a, long b)
+{
+    return go__syscall6(nr, a, b, 0, 0, 0, 0);
+}
+GO__INLINE long go__syscall3(long nr, long a, long b, long c)
+{
+    return go__syscall6(nr, a, b, c, 0, 0, 0);
+}
+GO__INLINE long go__syscall4(long nr, long a, long b, long c, long d)
+{
+    return go__syscall6(nr, a, b, c, d, 0, 0);
+}
 GO__INLINE long go__syscall5(long nr, long a, long b, long c, long d, long e)
 {
     return go__syscall6(nr, a, b, c, d, e, 0);

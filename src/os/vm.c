@@ -40,8 +40,8 @@ size_t go__vm_page(void)
 
 static uintptr_t map(uintptr_t hint, size_t bytes)
 {
-    long at = go__syscall6(SYS_mmap, (long)hint, (long)bytes, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    long at =
+        go__syscall6(SYS_mmap, (long)hint, (long)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return at < 0 && at > -4096 ? 0 : (uintptr_t)at;
 }
 

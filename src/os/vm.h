@@ -17,7 +17,7 @@ void go__vm_unmap(void *lo, size_t bytes);
 int go__vm_guard(void *lo, size_t bytes);
 bool go__vm_guard_is_light(void); /* guards cost no mapping of their own (Linux 6.13); false before the first go__vm_guard */
 
-void go__vm_populate(void *lo, size_t bytes); /* touch now, in one call; best effort */
+void go__vm_populate(void *lo, size_t bytes);  /* touch now, in one call; best effort */
 void go__vm_want_huge(void *lo, size_t bytes); /* one fault for 2 MiB, if the kernel likes */
 void go__vm_no_huge(void *lo, size_t bytes);   /* a touched page must stay one page */
 void go__vm_discard(void *lo, size_t bytes);   /* contents go, pages return to the system, addresses stay */

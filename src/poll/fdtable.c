@@ -23,7 +23,8 @@ GO__NOINLINE struct go__fd *go__fd_make(int fd, int *error)
         *error = -EBADF;
         return NULL;
     }
-    size_t bytes = sizeof(struct go__fd) * chunk_size(chunk); /* addresses only, until records are touched; zero is "open, unknown" */
+    size_t bytes =
+        sizeof(struct go__fd) * chunk_size(chunk); /* addresses only, until records are touched; zero is "open, unknown" */
     struct go__fd *records = go__vm_map(0, bytes, go__vm_page());
     struct go__fd *before = NULL;
     if (records == NULL) {
@@ -40,8 +41,7 @@ GO__NOINLINE struct go__fd *go__fd_make(int fd, int *error)
 void go__fd_raise_top(int fd)
 {
     int before = load_rlx(&top); /* rlx: read when nobody raises it any more */
-    while (before <= fd && !cas_rlx(&top, &before, fd + 1)) {
-    }
+    while (before <= fd && !cas_rlx(&top, &before, fd + 1)) {}
 }
 
 /* --- queues: the first waiter's prev is the last one --- */
@@ -299,12 +299,12 @@ static int release(struct go__fd *r, int fd)
     go__spin_lock(&r->lock);
     wipe(r);
     uint64_t fresh = (uint64_t)(go__fd_generation(load_rlx(&r->word)) + 1) << 32; /* rlx: the record is ours */
-    store_rel(&r->word, fresh | GO__FD_RELEASING);                              /* rel pairs with the acquiring CAS of the next use */
+    store_rel(&r->word, fresh | GO__FD_RELEASING); /* rel pairs with the acquiring CAS of the next use */
     go__spin_unlock(&r->lock);
     long error = go__syscall1(SYS_close, fd);
     uint64_t word = fresh | GO__FD_RELEASING;
     (void)cas_acqrel(&r->word, &word, fresh); /* fails if go__fd_adopt has the number already */
-    return error == -EINTR ? 0 : (int)error; /* Linux closes in any case */
+    return error == -EINTR ? 0 : (int)error;  /* Linux closes in any case */
 }
 
 int go__fd_close(int fd)
@@ -362,7 +362,8 @@ int go__fd_adopt(int fd, enum go__fd_kind kind, uint32_t flags)
     }
     go__fd_raise_top(fd);
     uint64_t word = load_acq(&r->word);
-    bool clean = (word & (GO__FD_CLOSING | GO__FD_REFS)) == 0 && load_rlx(&r->kind) == GO__FD_UNKNOWN && load_rlx(&r->registered) == 0;
+    bool clean =
+        (word & (GO__FD_CLOSING | GO__FD_REFS)) == 0 && load_rlx(&r->kind) == GO__FD_UNKNOWN && load_rlx(&r->registered) == 0;
     if (!clean || !cas_acqrel(&r->word, &word, (uint64_t)(go__fd_generation(word) + 1) << 32)) {
         take_over(r);
     }

@@ -34,10 +34,10 @@ enum go__fd_direction { GO__FD_READ = 0, GO__FD_WRITE = 1 };
 
 #define GO__FD_CLOSING   UINT64_C(1)
 #define GO__FD_RELEASING UINT64_C(2)
-#define GO__FD_TURN(d)   (4u << (d))           /* somebody reads or writes */
-#define GO__FD_QUEUE(d)  (16u << (d))          /* others wait for that turn: ending it takes the lock */
+#define GO__FD_TURN(d)   (4u << (d))  /* somebody reads or writes */
+#define GO__FD_QUEUE(d)  (16u << (d)) /* others wait for that turn: ending it takes the lock */
 #define GO__FD_REF       UINT64_C(0x100)
-#define GO__FD_REFS      UINT64_C(0xffffff00)  /* 24 bits; the generation is in the upper half */
+#define GO__FD_REFS      UINT64_C(0xffffff00) /* 24 bits; the generation is in the upper half */
 
 /* What a descriptor is, which decides how it is read and written. */
 enum go__fd_kind {
@@ -79,11 +79,11 @@ struct go__fd {
     go__atomic(uint32_t) kind;       /* enum go__fd_kind; by whoever has a reference: any two find the same */
     go__atomic(uint32_t) registered; /* the poller's number when it took the descriptor in (netpoll_epoll.c), 0: not */
     go__atomic(struct go__fd_deadlines *) deadlines; /* made on first use, for the rest of the run; written under lock */
-    struct go__fd_waiter *ready[2];     /* for an event: one reader or writer, any number of go_polls; under lock */
+    struct go__fd_waiter *ready[2];                  /* for an event: one reader or writer, any number of go_polls; under lock */
     /* Here the second cache line begins. */
     struct go__fd_waiter *turns[2]; /* for their turn, first come first served; under lock */
     go__atomic(uint64_t) inode;     /* of a foreign socket when it was registered; by whoever has a reference */
-    char *path; /* to be removed at close, or NULL; set before the descriptor is known, taken by the closer */
+    char *path;                     /* to be removed at close, or NULL; set before the descriptor is known, taken by the closer */
 } GO__ALIGNED(GO__CACHELINE);
 
 /* One use of a descriptor, on the user's stack. */
@@ -95,7 +95,7 @@ struct go__fd_use {
     bool dropped;  /* by the closer: nothing is left to give back */
 };
 
-#define GO__FD_CHUNK_BITS 8 /* 256 records in the first chunk */
+#define GO__FD_CHUNK_BITS 8  /* 256 records in the first chunk */
 #define GO__FD_CHUNKS     24 /* each as large as all before it: enough for every int */
 
 extern go__atomic(struct go__fd *) go__fd_chunks[GO__FD_CHUNKS]; /* set once, never freed */
@@ -189,7 +189,8 @@ GO__INLINE bool go__fd_begin_fast(struct go__fd_use *use, struct go__fd *r, int 
     use->dropped = false;
     uint64_t word = load_rlx(&r->word); /* rlx: the compare-and-swap decides */
     /* acq: the last reader's notes and what made the descriptor; partners are go__fd_end and go__fd_adopt. */
-    if (go__unlikely((word & (GO__FD_CLOSING | GO__FD_RELEASING | turn)) != 0 || !cas_acq(&r->word, &word, (word + GO__FD_REF) | turn))) {
+    if (go__unlikely((word & (GO__FD_CLOSING | GO__FD_RELEASING | turn)) != 0 ||
+                     !cas_acq(&r->word, &word, (word + GO__FD_REF) | turn))) {
         return false;
     }
     use->generation = go__fd_generation(word);

@@ -33,7 +33,7 @@ static struct {
     GO__ALIGNED(GO__CACHELINE) go__atomic(int64_t) waiting;
 } slots[SLOTS];
 
-GO__INLINE go__atomic(int64_t) *own_slot(void)
+GO__INLINE go__atomic(int64_t) * own_slot(void)
 {
     struct go__m *mp = go__m();
     return &slots[((uintptr_t)mp / sizeof *mp) % SLOTS].waiting;
@@ -308,7 +308,8 @@ void go__fd_event(const struct go__fd_event *event, struct go__g_list *ready, ui
         if ((event->directions & 1u << d) == 0) {
             continue;
         }
-        store_rel(&r->edge[d], load_rlx(&r->edge[d]) + 1); /* rel pairs with the reader's acquiring load before it asks the kernel */
+        store_rel(&r->edge[d],
+                  load_rlx(&r->edge[d]) + 1); /* rel pairs with the reader's acquiring load before it asks the kernel */
         struct go__fd_waiter *w;
         while ((w = go__fd_claim(&r->ready[d], taken)) != NULL) {
             struct go__g *gp = w->g;
@@ -355,7 +356,7 @@ static void expire(struct go__fd *r, unsigned d)
     struct go__g_list list = {NULL, NULL, 0};
     int64_t now = go_now();
     go__spin_lock(&r->lock);
-    if (load_rlx(&r->deadlines)->when[d] <= now) { /* rlx: under the lock */
+    if (load_rlx(&r->deadlines)->when[d] <= now) {                     /* rlx: under the lock */
         store_rlx(&r->flags, load_rlx(&r->flags) | GO__FD_EXPIRED(d)); /* rlx: whoever waits looks under the lock */
         wake_expired(r, d, &list);
     }
@@ -386,7 +387,8 @@ static int64_t due_write(struct go__timer *t, int64_t now, struct go__g_list *re
 {
     (void)now;
     (void)ready;
-    go__timer_defer(t, GO__TIMER_THEN_CALL, expire_write, go__container_of(t, struct go__fd_deadlines, timer[GO__FD_WRITE])->record);
+    go__timer_defer(t, GO__TIMER_THEN_CALL, expire_write,
+                    go__container_of(t, struct go__fd_deadlines, timer[GO__FD_WRITE])->record);
     return INT64_MAX;
 }
 

@@ -14,14 +14,14 @@
 #define SYS_epoll_pwait2 441 /* Linux 5.11, the same number on every CPU */
 #endif
 
-#define BATCH      128        /* events a look takes: half a ring of goroutines */
-#define BREAK      UINT64_MAX /* the eventfd's tag */
-#define EDGES      (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
-#define READABLE   (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
-#define WRITABLE   (EPOLLOUT | EPOLLHUP | EPOLLERR)
+#define BATCH    128        /* events a look takes: half a ring of goroutines */
+#define BREAK    UINT64_MAX /* the eventfd's tag */
+#define EDGES    (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+#define READABLE (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
+#define WRITABLE (EPOLLOUT | EPOLLHUP | EPOLLERR)
 /* With one of these in sight a short read does not mean that nothing is left: the end of the stream, or what follows urgent data, was
  * announced by the same edge. */
-#define CAREFUL    (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
+#define CAREFUL  (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
 
 go__atomic(uint32_t) go__netpoll_number;
 
@@ -92,8 +92,8 @@ int go__netpoll_register(struct go__fd *r, int fd, uint32_t generation)
 int go__netpoll_rearm(struct go__fd *r, int fd)
 {
     uint32_t generation = go__fd_generation(load_rlx(&r->word)); /* rlx: changes under the lock only */
-    uint32_t events = EPOLLONESHOT | (r->ready[GO__FD_READ] != NULL ? EPOLLIN | EPOLLRDHUP : 0) |
-                      (r->ready[GO__FD_WRITE] != NULL ? EPOLLOUT : 0);
+    uint32_t events =
+        EPOLLONESHOT | (r->ready[GO__FD_READ] != NULL ? EPOLLIN | EPOLLRDHUP : 0) | (r->ready[GO__FD_WRITE] != NULL ? EPOLLOUT : 0);
     int error = -ENOENT;
     if (load_rlx(&r->registered) == load_rlx(&go__netpoll_number)) {
         error = control(EPOLL_CTL_MOD, fd, generation, events);

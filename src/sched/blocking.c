@@ -133,7 +133,7 @@ GO__NOINLINE void go__enter_parking_slow(struct go__m *mp)
             return;
         }
         store_rel(&mp->inside, 0u);
-        go__futex_lock(&go__sched.lock); /* a claimer holds it while it asks */
+        go__futex_lock(&go__sched.lock);               /* a claimer holds it while it asks */
         if (load_rlx(&mp->claim) == GO__CLAIM_TAKEN) { /* rlx: the lock orders it */
             mp->p = NULL; /* counted as lost until the commit has run: it may find its goroutine woken already, go__m_loop */
             store_rlx(&mp->inside, 1u);

@@ -78,13 +78,9 @@ GO__INLINE void go__edge_receive(void *object)
     (void)object;
 }
 
-GO__INLINE void go__edge_run_release(void)
-{
-}
+GO__INLINE void go__edge_run_release(void) {}
 
-GO__INLINE void go__edge_run_acquire(void)
-{
-}
+GO__INLINE void go__edge_run_acquire(void) {}
 
 GO__INLINE void *go__edge_commit_begin(struct go__m *mp, struct go__g *gp)
 {

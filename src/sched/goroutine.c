@@ -12,11 +12,11 @@
 #include "sched/switch.h"
 #include "stack/overflow.h"
 
-#define FREE_KEPT 512u   /* free gs of a kind a p keeps; half goes back beyond */
-#define REFILL 32u
+#define FREE_KEPT   512u /* free gs of a kind a p keeps; half goes back beyond */
+#define REFILL      32u
 #define IDS_AT_ONCE 64u
-#define COPY_SMALL 512u  /* larger copies would fill a small stack */
-#define COPY_ROOM (64u * 1024)
+#define COPY_SMALL  512u /* larger copies would fill a small stack */
+#define COPY_ROOM   (64u * 1024)
 
 const char *const go__reason_text[GO__REASON_COUNT] = {
     [GO__REASON_NONE] = "none",
@@ -171,11 +171,11 @@ void go_exit(void)
 /* --- spawn --- */
 
 struct spawn {
-    go_func start;       /* what runs first */
-    go_func entry;       /* what the user gave: chooses the stack, shown in dumps */
+    go_func start; /* what runs first */
+    go_func entry; /* what the user gave: chooses the stack, shown in dumps */
     const void *arg;
-    size_t copy;         /* 0: pass arg itself */
-    size_t stack;        /* bytes wanted; 0: by entry */
+    size_t copy;  /* 0: pass arg itself */
+    size_t stack; /* bytes wanted; 0: by entry */
     void *pc;
     struct go__g *parent; /* NULL: a thread */
 };

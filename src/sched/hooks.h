@@ -15,13 +15,13 @@ void go__timers_move(struct go__p *from, struct go__p *to); /* world stopped: fr
 size_t go__timers_count(struct go__p *pp);                  /* any thread; for statistics */
 
 /* src/poll. */
-int go__netpoll_init(void);     /* 0 or -errno */
+int go__netpoll_init(void); /* 0 or -errno */
 void go__netpoll_destroy(void);
 /* Collects goroutines whose descriptors became ready. timeout_ns 0: look only; INT64_MAX: until woken. May be called on the g0 side
  * with or without a p; one m at a time with a non-zero timeout. */
 void go__netpoll(int64_t timeout_ns, struct go__g_list *ready);
-void go__netpoll_break(void);        /* ends a sleep in go__netpoll; any thread */
-bool go__netpoll_has_waiters(void);  /* a goroutine waits for a descriptor; any thread */
+void go__netpoll_break(void);       /* ends a sleep in go__netpoll; any thread */
+bool go__netpoll_has_waiters(void); /* a goroutine waits for a descriptor; any thread */
 
 /* src/context. */
 struct go__bound;
@@ -30,14 +30,14 @@ void go__bound_drop(struct go__g *gp);                             /* on exit, g
 void go__bounds_drop_all(void);                                    /* the run is over, its threads ended; before stacks go */
 
 /* src/debug. */
-void go__deadlock(void) GO__NORETURN;  /* all goroutines are asleep; no lock held */
-void go__leak_report(void);            /* the run ends; world stopped, before stacks go; prints if GOCO_DEBUG asks */
-void go__dump_all(int fd);             /* world stopped or dying */
-void go__debug_start(void);            /* GOCO_DEBUG parsed, SIGQUIT; go_run's thread, before main starts */
+void go__deadlock(void) GO__NORETURN; /* all goroutines are asleep; no lock held */
+void go__leak_report(void);           /* the run ends; world stopped, before stacks go; prints if GOCO_DEBUG asks */
+void go__dump_all(int fd);            /* world stopped or dying */
+void go__debug_start(void);           /* GOCO_DEBUG parsed, SIGQUIT; go_run's thread, before main starts */
 void go__debug_stop(void);
-void go__schedtrace_tick(int64_t now); /* sysmon, every wake-up; prints when due */
-void go__debug_sysmon_thread_init(void); /* sysmon's thread, first thing: opens SIGQUIT if the run handles it */
-void go__debug_poll(void);               /* sysmon, every wake-up, no lock held: makes a dump that SIGQUIT asked for */
+void go__schedtrace_tick(int64_t now);    /* sysmon, every wake-up; prints when due */
+void go__debug_sysmon_thread_init(void);  /* sysmon's thread, first thing: opens SIGQUIT if the run handles it */
+void go__debug_poll(void);                /* sysmon, every wake-up, no lock held: makes a dump that SIGQUIT asked for */
 extern go__atomic(uint32_t) go__trace_on; /* scheduling events are recorded */
 enum go__trace_event { GO__TRACE_START, GO__TRACE_STOP, GO__TRACE_PARK, GO__TRACE_READY, GO__TRACE_SPAWN, GO__TRACE_EXIT };
 void go__trace_record(enum go__trace_event event, struct go__g *gp, struct go__p *pp);

@@ -65,7 +65,7 @@ enum {
     GO__WAIT_PARKED = 2,
     GO__WAIT_BOTH = 3,
     GO__WAIT_DONE = 4,
-    GO__WAIT_SOLE = 5, /* a foreign thread in a wait without ticket: nobody can cancel it */
+    GO__WAIT_SOLE = 5,   /* a foreign thread in a wait without ticket: nobody can cancel it */
     GO__WAIT_STATES = 7, /* the low bits of the claim word; the ticket counts in steps of 8 */
 };
 
@@ -92,7 +92,7 @@ GO__SCHED_INLINE void go__wait_sole(struct go__g *gp)
 {
     if (go__unlikely(gp->thread != NULL)) {
         uint32_t word = load_rlx(&gp->claim) & ~(uint32_t)GO__WAIT_STATES; /* only gp changes it between two waits */
-        store_rel(&gp->claim, word | GO__WAIT_SOLE); /* rel: pairs with the load in go__standins_cancel */
+        store_rel(&gp->claim, word | GO__WAIT_SOLE);                       /* rel: pairs with the load in go__standins_cancel */
     }
 }
 

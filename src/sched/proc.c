@@ -6,12 +6,12 @@
 #include "sched/switch.h"
 #include "sched/world.h"
 
-#define SPIN_ROUNDS 4        /* passes over all victims; the last one also considers runnext */
+#define SPIN_ROUNDS 4 /* passes over all victims; the last one also considers runnext */
 
-#define WATCH_LOOPS 40       /* looks for new work, about a microsecond apart, before a spinner gives up */
-#define WATCH_PAUSES 20
-#define POLL_INTERVAL_NS 20000 /* a busy p looks at the network this often */
-#define READY_LIMIT_MAX 4096u
+#define WATCH_LOOPS       40 /* looks for new work, about a microsecond apart, before a spinner gives up */
+#define WATCH_PAUSES      20
+#define POLL_INTERVAL_NS  20000 /* a busy p looks at the network this often */
+#define READY_LIMIT_MAX   4096u
 #define IDLE_THREADS_KEPT 8
 
 /* --- queueing, with the wake-up rule of the submitting side --- */
@@ -342,10 +342,10 @@ static bool take_idle_p(struct go__m *mp)
  * lost or foreign. */
 bool go__dead(void)
 {
-    if (load_rlx(&go__sched.idle_p_count) != (uint32_t)go__sched.procs || go__sched.global.count != 0 ||
-        go__sched.lost != 0 || go__sched.foreign != 0 || go__sched.signal_subscriptions != 0 ||
-        load_rlx(&go__sched.polling) != 0 || load_rlx(&go__sched.world_stopped) != 0 ||
-        load_rlx(&go__sched.stopping) != 0 || go__netpoll_has_waiters() || go__timers_earliest() != INT64_MAX) {
+    if (load_rlx(&go__sched.idle_p_count) != (uint32_t)go__sched.procs || go__sched.global.count != 0 || go__sched.lost != 0 ||
+        go__sched.foreign != 0 || go__sched.signal_subscriptions != 0 || load_rlx(&go__sched.polling) != 0 ||
+        load_rlx(&go__sched.world_stopped) != 0 || load_rlx(&go__sched.stopping) != 0 || go__netpoll_has_waiters() ||
+        go__timers_earliest() != INT64_MAX) {
         return false;
     }
     for (int i = 0; i < go__sched.procs; i++) {

@@ -100,26 +100,26 @@ struct go__g {
     uint8_t system;              /* 1: the runtime's own, not counted in go_count and deadlock */
     /* ticket | state of the wait in progress: opened by the g, moved by compare-and-swap, drawn in park.h. */
     go__atomic(uint32_t) claim;
-    int32_t wake_code;  /* written by the one waker before go__ready, read by the g after it resumed */
-    struct go__m *m;    /* the m running it; by that m */
+    int32_t wake_code;          /* written by the one waker before go__ready, read by the g after it resumed */
+    struct go__m *m;            /* the m running it; by that m */
     struct go__bound *bound;    /* bound context or NULL; by the g; canceller reads it under the context's lock */
     struct go__standin *thread; /* foreign pthread's blocking state; NULL for a goroutine; constant */
     /* So far parking and readying read: one cache line. */
-    int64_t wait_since_ns;  /* coarse clock at park; by the g */
+    int64_t wait_since_ns; /* coarse clock at park; by the g */
     struct go__m *lockedm; /* the m it is tied to, else NULL; by the g itself on that m */
     uint32_t lock_count;   /* go_lock_thread nesting; the g only */
     uint32_t block_depth;  /* go_block_begin nesting; the g only */
-    go_func start; /* what goroutine_main calls; constant while alive */
-    go_func entry; /* what the user started; shown in dumps; constant while alive */
+    go_func start;         /* what goroutine_main calls; constant while alive */
+    go_func entry;         /* what the user started; shown in dumps; constant while alive */
     void *arg;
-    uint64_t id;           /* never reused */
-    uint64_t parent;       /* id of the creator, 0 for a foreign thread */
-    void *created_at;      /* return address in the creator */
-    char *name;            /* go__alloc'ed or NULL; by the g, read with the world stopped */
-    go__list bound_link;      /* in the bound context's list; under the context's lock */
-    void *locals;             /* goroutine-local values; the g only */
-    void *custom_lo;          /* GO__SLOT_CUSTOM: what to free; constant */
-    void *cxa[2];             /* C++ caught-exception words while the g is off its thread; by the switch */
+    uint64_t id;                  /* never reused */
+    uint64_t parent;              /* id of the creator, 0 for a foreign thread */
+    void *created_at;             /* return address in the creator */
+    char *name;                   /* go__alloc'ed or NULL; by the g, read with the world stopped */
+    go__list bound_link;          /* in the bound context's list; under the context's lock */
+    void *locals;                 /* goroutine-local values; the g only */
+    void *custom_lo;              /* GO__SLOT_CUSTOM: what to free; constant */
+    void *cxa[2];                 /* C++ caught-exception words while the g is off its thread; by the switch */
     struct go__stack_state stack; /* segments beyond the first; the g, or its thread inside morestack */
     uint64_t valgrind_id;
 };
@@ -151,17 +151,18 @@ struct go__g_list { /* a batch, linked through g.link; whoever builds it owns it
 
 struct go__p {
     /* Owner m only (claimers and world-stoppers count as the owner once they have the p). */
-    go__atomic(struct go__g *) runnext; /* readied or spawned last; runs next, inheriting the time slice; others read it as a hint */
+    go__atomic(
+        struct go__g *) runnext; /* readied or spawned last; runs next, inheriting the time slice; others read it as a hint */
     struct go__g *own_first, *own_last; /* goroutines not offered to thieves, first in first out, linked through g.link; runq.h */
     go__atomic(uint32_t) own_count;     /* how many; others read it as a hint */
-    uint32_t tick;         /* +1 a scheduling decision; the 61st is a fair turn */
-    uint32_t ready_skip;   /* readies into runnext alone until the next one wakes a helper, see go__put_next */
-    struct go__g *free_g[2]; /* free gs by slot kind, last in first out */
+    uint32_t tick;                      /* +1 a scheduling decision; the 61st is a fair turn */
+    uint32_t ready_skip;                /* readies into runnext alone until the next one wakes a helper, see go__put_next */
+    struct go__g *free_g[2];            /* free gs by slot kind, last in first out */
     uint32_t free_count[2];
     uint64_t id_next, id_end; /* goroutine ids reserved for this p */
     go__rng rng;
     go__atomic(int64_t) created, ended; /* goroutines started and ended here; owner writes, go_count sums relaxed */
-    go_func split_entry;      /* the entry asked about last, and the answer of go__entry_is_split */
+    go_func split_entry;                /* the entry asked about last, and the answer of go__entry_is_split */
     bool split_answer;
     struct go__timers *timers; /* src/time; its own lock; constant while the runtime runs */
     /* Statistics of go_get_stats: owner writes, anyone reads. */
@@ -169,18 +170,19 @@ struct go__p {
 
     /* Shared, read by sysmon and thieves; owner writes. */
     GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) sched_tick; /* +1 per slice (not for inherited ones); relaxed, late is fine */
-    go__atomic(uint64_t) switches;     /* +1 a switch; relaxed; thieves and sysmon judge by it whether the p moves */
-    go__atomic(uint32_t) ready_limit;  /* length of the ready_skip interval; owner, thieves and sysmon; relaxed, a lost update is fine */
-    go__atomic(uint32_t) preempt;      /* sysmon: this slice is over; owner clears at its next scheduling decision */
-    go__atomic(int64_t) timer_next;    /* earliest deadline in timers, INT64_MAX if none; written under the timers' lock */
-    go__atomic(uint32_t) status;       /* enum go__p_status; under sched.lock */
-    struct go__m *m;                   /* owner or NULL; under sched.lock */
-    struct go__p *idle_link;           /* under sched.lock, in sched.idle_p */
-    struct go__m *stopped_from;        /* whoever had it when the world stopped; under sched.lock */
-    uint32_t index;                    /* constant */
+    go__atomic(uint64_t) switches; /* +1 a switch; relaxed; thieves and sysmon judge by it whether the p moves */
+    go__atomic(uint32_t)
+        ready_limit;              /* length of the ready_skip interval; owner, thieves and sysmon; relaxed, a lost update is fine */
+    go__atomic(uint32_t) preempt; /* sysmon: this slice is over; owner clears at its next scheduling decision */
+    go__atomic(int64_t) timer_next; /* earliest deadline in timers, INT64_MAX if none; written under the timers' lock */
+    go__atomic(uint32_t) status;    /* enum go__p_status; under sched.lock */
+    struct go__m *m;                /* owner or NULL; under sched.lock */
+    struct go__p *idle_link;        /* under sched.lock, in sched.idle_p */
+    struct go__m *stopped_from;     /* whoever had it when the world stopped; under sched.lock */
+    uint32_t index;                 /* constant */
     /* sysmon only */
-    uint32_t seen_tick;      /* sched_tick at seen_since */
-    uint64_t seen_switches;  /* switches at moved_since */
+    uint32_t seen_tick;     /* sched_tick at seen_since */
+    uint64_t seen_switches; /* switches at moved_since */
     int64_t seen_since, moved_since;
 
     /* Run queue ring. Producer: owner. Consumers: owner and thieves (runq.h). */
@@ -198,33 +200,34 @@ struct go__m {
     /* Owner thread only, hot. */
     struct go__g *curg; /* goroutine on this thread, NULL while the g0 side runs */
     struct go__p *p;    /* valid only between go__enter and go__leave: a claim may take it at any other time */
-    go__atomic(uint32_t) inside; /* 1 in runtime code that uses p; store relaxed, light barrier; claimers read after the heavy one */
-    go__atomic(uint32_t) claim;  /* enum go__claim_state; claimers write under sched.lock */
-    go__commit_fn after;      /* to run on the other side of the switch in progress */
+    go__atomic(
+        uint32_t) inside;       /* 1 in runtime code that uses p; store relaxed, light barrier; claimers read after the heavy one */
+    go__atomic(uint32_t) claim; /* enum go__claim_state; claimers write under sched.lock */
+    go__commit_fn after;        /* to run on the other side of the switch in progress */
     struct go__g *after_g;
     void *after_arg;
-    void **cxa;               /* this thread's C++ exception words, NULL without libstdc++ */
-    struct go__gobuf g0buf;   /* the g0 side while a goroutine runs */
-    struct go__g *locked_g;   /* go_lock_thread: this thread runs nothing else */
-    bool abandoned;           /* its goroutine met the end of the run: the thread ends */
-    bool spinning;            /* counted in sched.spinning; set by the waker before the note, else by the owner */
-    bool blocked;             /* in a declared blocking call, without a p; by the running goroutine, read by dumps */
+    void **cxa;                /* this thread's C++ exception words, NULL without libstdc++ */
+    struct go__gobuf g0buf;    /* the g0 side while a goroutine runs */
+    struct go__g *locked_g;    /* go_lock_thread: this thread runs nothing else */
+    bool abandoned;            /* its goroutine met the end of the run: the thread ends */
+    bool spinning;             /* counted in sched.spinning; set by the waker before the note, else by the owner */
+    bool blocked;              /* in a declared blocking call, without a p; by the running goroutine, read by dumps */
     struct go__seg_cache segs; /* warm segments for morestack */
 
     /* Constant after the thread started. */
     uintptr_t *limit_address; /* poisoned by sysmon to preempt split code; NULL where there is no limit word */
     int tid;
     pthread_t thread;
-    void *overflow;   /* alternate stack of this thread */
+    void *overflow; /* alternate stack of this thread */
 
     /* Under sched.lock. */
     struct go__m *all_link;
-    struct go__m *idle_link;   /* in sched.idle_m */
-    struct go__p *next_p;      /* p handed over; read by the owner after its note */
-    bool lost_p;               /* runs a goroutine, or its commit, without a p (blocking call, rescued): counted in sched.lost */
-    bool hog;                  /* lost its p while burning CPU: counted in sched.hogs */
-    bool gone;                 /* its thread is past its last use of anything; to be joined */
-    go__note note;             /* cleared by the owner before it can be found by a waker */
+    struct go__m *idle_link; /* in sched.idle_m */
+    struct go__p *next_p;    /* p handed over; read by the owner after its note */
+    bool lost_p;             /* runs a goroutine, or its commit, without a p (blocking call, rescued): counted in sched.lost */
+    bool hog;                /* lost its p while burning CPU: counted in sched.hogs */
+    bool gone;               /* its thread is past its last use of anything; to be joined */
+    go__note note;           /* cleared by the owner before it can be found by a waker */
 
     /* sysmon only. */
     int64_t seen_cpu, seen_cpu_at;
@@ -248,32 +251,33 @@ struct go__sched {
     struct go__p *idle_p;
     struct go__m *idle_m;
     struct go__m *all_m;
-    uint32_t m_count;   /* threads of this run, sysmon not counted */
+    uint32_t m_count; /* threads of this run, sysmon not counted */
     uint32_t m_idle;
-    uint32_t lost;      /* ms running a goroutine without a p */
-    uint32_t hogs;      /* of these, those that burn CPU */
+    uint32_t lost; /* ms running a goroutine without a p */
+    uint32_t hogs; /* of these, those that burn CPU */
     bool thread_limit_told;
     struct go__standin *standins; /* of this run */
-    uint32_t foreign;   /* live pthreads that used goco in this run */
-    bool main_waits;    /* the main goroutine called go_exit */
+    uint32_t foreign;             /* live pthreads that used goco in this run */
+    bool main_waits;              /* the main goroutine called go_exit */
     uint32_t signal_subscriptions;
 
-    GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) idle_p_count; /* written under lock; read by wakers after a light barrier [idle-race] */
+    GO__ALIGNED(GO__CACHELINE)
+    go__atomic(uint32_t) idle_p_count; /* written under lock; read by wakers after a light barrier [idle-race] */
     go__atomic(uint32_t) spinning;     /* ms looking for work; CAS 0->1 by wakers */
     go__atomic(uint32_t) global_count; /* mirror of global.count for lock-free looks */
     go__atomic(uint32_t) stopping;     /* the run is over: no goroutine is scheduled again */
     go__atomic(uint32_t) world_stopped;
-    go__atomic(uint32_t) polling;      /* an m sleeps in the poller; taken by exchange */
+    go__atomic(uint32_t) polling;       /* an m sleeps in the poller; taken by exchange */
     go__atomic(uint32_t) poller_wanted; /* that m was woken to search for work; by wakers, taken by exchange */
-    go__atomic(int64_t) poll_until;    /* when that m wakes by itself; INT64_MAX never, 0 nobody sleeps there */
-    go__atomic(int64_t) last_poll;     /* when the network was last looked at */
-    go__atomic(int64_t) coarse_now;    /* a recent go__clock_now: for dumps */
+    go__atomic(int64_t) poll_until;     /* when that m wakes by itself; INT64_MAX never, 0 nobody sleeps there */
+    go__atomic(int64_t) last_poll;      /* when the network was last looked at */
+    go__atomic(int64_t) coarse_now;     /* a recent go__clock_now: for dumps */
     go__atomic(uint64_t) next_id;
     go__atomic(int64_t) created_outside; /* goroutines started without a p (foreign threads) */
-    go__atomic(uint32_t) active;       /* a runtime runs */
-    go__atomic(uint32_t) sysmon_asleep; /* sysmon waits on its note without a timeout */
+    go__atomic(uint32_t) active;         /* a runtime runs */
+    go__atomic(uint32_t) sysmon_asleep;  /* sysmon waits on its note without a timeout */
     go__note sysmon_note;
-    go__note main_note; /* the main function has returned */
+    go__note main_note;  /* the main function has returned */
     uint64_t run_number; /* distinguishes successive go_runs for stand-ins */
     /* Result of main. */
     int result;

@@ -146,8 +146,7 @@ void go__standins_cancel(void)
                 go__standin_wake(&s->g);
             }
         } else if (ticket == 0 && load_rlx(&s->note.word) == 0 && is_sole(&s->g)) {
-            go__fatal("the run ended while a foreign thread waits in %s: join your threads first",
-                      go__reason_text[s->g.reason]);
+            go__fatal("the run ended while a foreign thread waits in %s: join your threads first", go__reason_text[s->g.reason]);
         }
     }
     go__sched.standins = NULL;

@@ -6,11 +6,11 @@
 #include "sched/park.h"
 
 struct go__standin {
-    struct go__g g;          /* thread points back here */
-    go__note note;           /* cleared by the thread before it parks */
-    uint64_t run;            /* sched.run_number in which it is counted; under sched.lock */
+    struct go__g g;           /* thread points back here */
+    go__note note;            /* cleared by the thread before it parks */
+    uint64_t run;             /* sched.run_number in which it is counted; under sched.lock */
     struct go__standin *next; /* in sched.standins; under sched.lock */
-    bool waiting;            /* under sched.lock */
+    bool waiting;             /* under sched.lock */
 };
 
 int go__standin_park(go__commit_fn commit, void *arg, enum go__reason reason);

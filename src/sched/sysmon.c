@@ -16,15 +16,15 @@
 #include "sched/hooks.h"
 #include "sched/proc.h"
 
-#define SLICE_NS      10000000
-#define STUCK_NS      10000000
-#define POLL_LATE_NS  10000000
-#define RUNNEXT_NS    40000
-#define DELAY_MIN_NS  20000
-#define DELAY_MAX_NS  10000000
-#define QUIET_ROUNDS  50   /* rounds without an event before the delay grows */
-#define TRIM_NS       1000000000
-#define HOGS_PER_P    4u
+#define SLICE_NS     10000000
+#define STUCK_NS     10000000
+#define POLL_LATE_NS 10000000
+#define RUNNEXT_NS   40000
+#define DELAY_MIN_NS 20000
+#define DELAY_MAX_NS 10000000
+#define QUIET_ROUNDS 50 /* rounds without an event before the delay grows */
+#define TRIM_NS      1000000000
+#define HOGS_PER_P   4u
 
 static pthread_t thread;
 

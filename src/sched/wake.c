@@ -30,7 +30,7 @@ struct go__p *go__idle_p_pop(void)
 
 void go__idle_p_push(struct go__p *pp)
 {
-    while (go__runq_hides(pp)) { /* thieves see the ring of an idle p and nothing else */
+    while (go__runq_hides(pp)) {                   /* thieves see the ring of an idle p and nothing else */
         struct go__g *gp = load_rlx(&pp->runnext); /* rlx: the p is ours */
         if (gp != NULL) {
             store_rlx(&pp->runnext, NULL);
@@ -77,8 +77,8 @@ static void start_failed(struct go__p *pp, bool spinning, int error)
     uint32_t threads = go__sched.m_count;
     go__futex_unlock(&go__sched.lock);
     if (tell) {
-        go__warn("%u threads and no more to be had (error %d, max_threads %u): goroutines wait for one that blocks",
-                 threads, -error, (unsigned)go__sched.max_threads);
+        go__warn("%u threads and no more to be had (error %d, max_threads %u): goroutines wait for one that blocks", threads,
+                 -error, (unsigned)go__sched.max_threads);
     }
 }
 

@@ -32,9 +32,9 @@ __thread void *__morestack_segments;
 __thread void *__morestack_current_segment;
 __thread void *__morestack_initial_sp[8];
 
-#define IGNORE(name)     \
-    void name(void);     \
-    void name(void) { }
+#define IGNORE(name) \
+    void name(void); \
+    void name(void) {}
 
 IGNORE(__stack_split_initialize)
 IGNORE(__generic_morestack_set_initial_sp)
@@ -71,8 +71,7 @@ uintptr_t __morestack_make_guard(uintptr_t stack, size_t size)
 }
 
 /* A new thread's limit word is 0, which is right. */
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
-    __attribute__((weak));
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg) __attribute__((weak));
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 {

@@ -18,15 +18,15 @@
 #define EMPTY_KEPT          8u
 
 struct go__slab {
-    go__list all_link;       /* depot->slabs */
-    go__list available_link; /* depot->available iff free_count > 0 or cut < slab_slots */
+    go__list all_link;          /* depot->slabs */
+    go__list available_link;    /* depot->available iff free_count > 0 or cut < slab_slots */
     struct go__slot_node *free; /* last in first out */
     uint32_t free_count;
-    uint32_t cut;      /* slots ever handed out: a prefix of the slab */
-    uint32_t low;      /* fewest free slots since the last trim: that many were of no use */
-    uint32_t cold;     /* free slots whose stacks were discarded: at the end of the list */
-    bool was_empty;    /* at the last trim */
-    char *populated;   /* small: first byte not touched ahead yet */
+    uint32_t cut;    /* slots ever handed out: a prefix of the slab */
+    uint32_t low;    /* fewest free slots since the last trim: that many were of no use */
+    uint32_t cold;   /* free slots whose stacks were discarded: at the end of the list */
+    bool was_empty;  /* at the last trim */
+    char *populated; /* small: first byte not touched ahead yet */
 };
 
 #define SLAB_RECORD_BYTES 128u

@@ -34,17 +34,17 @@ struct go__depot {
     go__list slabs;     /* all */
     go__list available; /* those with free or uncut slots: partly used first, empty ones last */
     uint32_t slab_count, empty_count;
-    uint64_t out;       /* slots handed out */
-    uint64_t handed;    /* slots ever handed out */
+    uint64_t out;    /* slots handed out */
+    uint64_t handed; /* slots ever handed out */
     uintptr_t next_hint;
 };
 
 /* A program that leaves segments by longjmp keeps the limit word of the deeper one. Areas are ordered so that this stale limit
  * lies above every stack pointer of a shallower one: the next check in split code fails, and morestack puts things right. Slots
  * lie lowest, then segments by size, and a deeper segment is a larger one. */
-#define GO__AREA_BASE  UINT64_C(0x080000000000)
-#define GO__AREA_BYTES UINT64_C(0x040000000000)
-#define go__depot_area(n) ((uintptr_t)(GO__AREA_BASE + (uint64_t)(n) * GO__AREA_BYTES))
+#define GO__AREA_BASE     UINT64_C(0x080000000000)
+#define GO__AREA_BYTES    UINT64_C(0x040000000000)
+#define go__depot_area(n) ((uintptr_t)(GO__AREA_BASE + (uint64_t)(n)*GO__AREA_BYTES))
 
 void go__depot_init(struct go__depot *depot, uintptr_t hint, size_t stack_bytes, bool guarded);
 void go__depot_destroy(struct go__depot *depot);

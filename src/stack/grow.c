@@ -249,7 +249,7 @@ static uintptr_t copy_arguments(const struct go__grow_frame *frame, uintptr_t hi
 }
 
 GO__INLINE struct go__grow_result cross(struct go__stack_state *state, struct go__segment *seg, struct go__grow_frame *frame,
-                                    uintptr_t below)
+                                        uintptr_t below)
 {
     uintptr_t sp = seg->hi; /* a multiple of 64, as the record above it */
     if (go__unlikely(frame->r11 != 0)) {

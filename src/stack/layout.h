@@ -6,7 +6,7 @@
 
 /* All words: addresses, offsets and sizes in bytes. Slot i of a slab has its g at slab + first + (i + 1) * stride - GO__HEAD_BYTES. */
 struct go__slots_layout {
-    uint64_t depots;       /* address of the depots, one for each of small and reserved */
+    uint64_t depots; /* address of the depots, one for each of small and reserved */
     uint64_t depot_count;
     uint64_t depot_bytes;
     uint64_t depot_slabs;  /* in a depot: the list of its slabs */

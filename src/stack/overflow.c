@@ -27,8 +27,7 @@ static uint32_t reporting_thread;
 
 static const char *setting_of(const struct go__g *gp)
 {
-    return gp->slot_kind == GO__SLOT_CUSTOM ? "the goroutine's go_attr.stack_size"
-                                            : "GOCO_STACK_RESERVE (go_config.stack_reserve)";
+    return gp->slot_kind == GO__SLOT_CUSTOM ? "the goroutine's go_attr.stack_size" : "GOCO_STACK_RESERVE (go_config.stack_reserve)";
 }
 
 static void GO__NORETURN print_report(struct go__g *gp, size_t needed)
@@ -129,8 +128,7 @@ void go__overflow_restore(void)
     for (int i = 0; i < 2; i++) {
         struct sigaction now;
         /* A handler that the program put over ours stays. */
-        if (sigaction(fault_signals[i], NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
-            now.sa_sigaction == on_fault) {
+        if (sigaction(fault_signals[i], NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_fault) {
             (void)sigaction(fault_signals[i], &previous[i], NULL);
         }
     }

@@ -25,8 +25,7 @@ static bool bytes_are(const unsigned char *code, const char *pattern, size_t cou
 
 static bool is_compare_large(const unsigned char *code)
 {
-    return bytes_are(code, "\x64\x4C\x3B", 3) && (code[3] == 0x14 || code[3] == 0x1C) &&
-           bytes_are(code + 4, "\x25\x70\0\0\0", 5);
+    return bytes_are(code, "\x64\x4C\x3B", 3) && (code[3] == 0x14 || code[3] == 0x1C) && bytes_are(code + 4, "\x25\x70\0\0\0", 5);
 }
 
 /* Both linkers overwrite the nine bytes of the compare with stc and nops: 0F 1F 84 00 then disp32. */

@@ -106,10 +106,10 @@ void go__slots_return(enum go__slot_kind kind, struct go__g *list, uint32_t coun
 struct go__g *go__slot_custom_new(size_t stack_bytes); /* NULL: memory is out */
 void go__slot_custom_free(struct go__g *gp);           /* by anyone but gp itself */
 
-void *go__slot_lo(const struct go__g *gp);         /* lowest byte of its stack */
-void *go__slot_hi(const struct go__g *gp);         /* where the first frame begins, 16-byte aligned */
-uintptr_t go__slot_limit(const struct go__g *gp);  /* for the limit word; 0: no check */
-size_t go__slot_bytes(const struct go__g *gp);     /* hi - lo */
+void *go__slot_lo(const struct go__g *gp);        /* lowest byte of its stack */
+void *go__slot_hi(const struct go__g *gp);        /* where the first frame begins, 16-byte aligned */
+uintptr_t go__slot_limit(const struct go__g *gp); /* for the limit word; 0: no check */
+size_t go__slot_bytes(const struct go__g *gp);    /* hi - lo */
 
 /* The canary of a small stack is intact (a guard page does that for the others). At park and exit; if false, call
  * go__overflow_canary(gp). A macro because it looks into struct go__g, which rt.h defines after including this. */

@@ -46,7 +46,7 @@ enum { CODE_WOKEN = 0, CODE_HANDED = 1 };
 #define STARVING_NS INT64_C(1000000)
 #define SPIN_ROUNDS 5u
 
-GO__INLINE go__atomic(uint32_t) *word_of(go_mutex *m)
+GO__INLINE go__atomic(uint32_t) * word_of(go_mutex *m)
 {
     return (go__atomic(uint32_t) *)&m->private_word;
 }

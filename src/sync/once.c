@@ -19,7 +19,7 @@ struct run {
     go_once *once;
 };
 
-GO__INLINE go__atomic(uint32_t) *word_of(go_once *once)
+GO__INLINE go__atomic(uint32_t) * word_of(go_once *once)
 {
     return (go__atomic(uint32_t) *)&once->private_word;
 }

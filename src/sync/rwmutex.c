@@ -37,7 +37,7 @@ enum { CODE_WOKEN = 0, CODE_HANDED = 1 };
 #define READERS     (~(uint32_t)(READER - 1))
 #define SPIN_ROUNDS 4u
 
-GO__INLINE go__atomic(uint32_t) *word_of(go_rwmutex *m)
+GO__INLINE go__atomic(uint32_t) * word_of(go_rwmutex *m)
 {
     return (go__atomic(uint32_t) *)&m->private_word;
 }
@@ -173,7 +173,7 @@ static bool woken_takes(go_rwmutex *m)
 {
     uint32_t word = load_rlx(word_of(m));
     while (word == 0) {
-        if (cas_acq(word_of(m), &word, WRITER | QUEUE)) { /* acq: as try_write, and lock_queue */
+        if (cas_acq(word_of(m), &word, WRITER | QUEUE)) {                /* acq: as try_write, and lock_queue */
             store_rel(word_of(m), WRITER | wait_if(m->private_writers)); /* rel: drops QUEUE; nobody else may change the word now */
             return true;
         }
@@ -187,8 +187,7 @@ static GO__NOINLINE void lock_slow(go_rwmutex *m)
     if (spin(m, gp, false) || wait_once(m, gp, false, false) == CODE_HANDED) {
         return;
     }
-    while (!woken_takes(m) && wait_once(m, gp, false, true) == CODE_WOKEN) {
-    }
+    while (!woken_takes(m) && wait_once(m, gp, false, true) == CODE_WOKEN) {}
 }
 
 void go_rwmutex_rlock(go_rwmutex *m)
@@ -233,7 +232,7 @@ static void decide(go_rwmutex *m, bool writer_left)
     uint32_t ticket = sg->ticket;
     bool hand_over = !writer_left || sg->delivered;
     uint32_t others = wait_if(m->private_writers) | wait_if(m->private_readers);
-    store_rel(word_of(m), hand_over ? WRITER | others : 0); /* rel, as above */
+    store_rel(word_of(m), hand_over ? WRITER | others : 0);     /* rel, as above */
     go__wake(gp, ticket, hand_over ? CODE_HANDED : CODE_WOKEN); /* m may be gone */
 }
 

@@ -11,12 +11,12 @@
 struct go__sudog {
     struct go__sudog *next, *prev; /* in the queue; under its lock */
     struct go__g *g;
-    uint32_t ticket;  /* of g's wait; 0: this queue's waker is the only one */
-    uint32_t index;   /* select: which case */
-    void *elem;       /* channels: where the element is or goes */
-    int64_t amount;   /* semaphores: permits wanted; mutex: waiting since */
-    bool queued;      /* under the queue's lock */
-    bool delivered;   /* channels: set by the waker with the element; false: woken by close */
+    uint32_t ticket; /* of g's wait; 0: this queue's waker is the only one */
+    uint32_t index;  /* select: which case */
+    void *elem;      /* channels: where the element is or goes */
+    int64_t amount;  /* semaphores: permits wanted; mutex: waiting since */
+    bool queued;     /* under the queue's lock */
+    bool delivered;  /* channels: set by the waker with the element; false: woken by close */
 };
 
 struct go__waitq { /* all under the lock of the object it is part of */

@@ -22,7 +22,7 @@ _Static_assert(sizeof(go_waitgroup) == 16, "as promised");
 #define RUN_SHIFT 2
 #define RUN_MASK  UINT64_C(0xfffffffc)
 
-GO__INLINE go__atomic(uint64_t) *state_of(go_waitgroup *wg)
+GO__INLINE go__atomic(uint64_t) * state_of(go_waitgroup *wg)
 {
     return (go__atomic(uint64_t) *)&wg->private_state;
 }

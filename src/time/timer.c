@@ -28,7 +28,7 @@
 #include "sched/park.h"
 #include "sched/proc.h"
 
-#define CHUNK_FIRST_BITS 6 /* entries in the first chunk: 64 */
+#define CHUNK_FIRST_BITS 6  /* entries in the first chunk: 64 */
 #define CHUNKS           24 /* 64 << 23 timers a heap */
 #define ROOT             3u
 #define BATCH            32 /* timers fired for one taking of the lock */
@@ -59,12 +59,12 @@ struct after_list {
 struct go__timers {
     go__spinlock lock;
     /* Under lock. */
-    uint32_t used;        /* armed timers */
-    uint32_t reserved;    /* room promised to go__timer_arm_reserved */
-    uint32_t room;        /* entries in all chunks, the positions before ROOT and the padding not counted */
+    uint32_t used;     /* armed timers */
+    uint32_t reserved; /* room promised to go__timer_arm_reserved */
+    uint32_t room;     /* entries in all chunks, the positions before ROOT and the padding not counted */
     uint32_t chunk_count;
-    uint32_t slot_top;    /* slots ever used */
-    uint32_t slot_free;   /* first free slot + 1, linked through positions; 0: none */
+    uint32_t slot_top;           /* slots ever used */
+    uint32_t slot_free;          /* first free slot + 1, linked through positions; 0: none */
     struct go__timers *moved_to; /* the p is gone: use this heap instead */
     struct after_list *after;    /* while a batch fires: its runner's list */
     struct chunk chunks[CHUNKS];

@@ -13,11 +13,11 @@ struct go__timer;
 typedef int64_t (*go__timer_fire)(struct go__timer *t, int64_t now, struct go__g_list *ready);
 
 struct go__timer {
-    go__timer_fire fire;     /* constant while armed */
-    int64_t when;            /* under the heap's lock; its entry may lie further ahead, see timer.c */
+    go__timer_fire fire;                  /* constant while armed */
+    int64_t when;                         /* under the heap's lock; its entry may lie further ahead, see timer.c */
     go__atomic(struct go__timers *) heap; /* where it is or was last armed; written under that heap's lock */
-    struct go__g *wakes;     /* whom fire will wake, NULL: nobody; constant while armed; for the cache only */
-    uint32_t index;          /* its slot in the heap + 1; 0 while not armed; under the heap's lock */
+    struct go__g *wakes;                  /* whom fire will wake, NULL: nobody; constant while armed; for the cache only */
+    uint32_t index;                       /* its slot in the heap + 1; 0 while not armed; under the heap's lock */
 };
 
 /* Arms a disarmed timer (zeroed, or after go__timer_disarm) on the caller's p; foreign threads use some p's heap. 0 or -ENOMEM.

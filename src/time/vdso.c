@@ -17,12 +17,12 @@ go__atomic(go__clock_fn) go__vdso_clock;
 
 struct image {
     uintptr_t bias; /* run-time address minus address in the file */
-    const ElfW(Sym) *symbols;
+    const ElfW(Sym) * symbols;
     const char *strings;
     size_t strings_size;
 };
 
-static bool read_dynamic(struct image *im, const ElfW(Dyn) *dyn)
+static bool read_dynamic(struct image *im, const ElfW(Dyn) * dyn)
 {
     for (; dyn->d_tag != DT_NULL; dyn++) {
         switch (dyn->d_tag) {

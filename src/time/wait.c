@@ -93,8 +93,7 @@ GO__INLINE int park_timed(struct go__g *gp, uint32_t ticket, int64_t deadline, b
     return code;
 }
 
-int go__wait_park(struct go__g *gp, uint32_t ticket, int64_t deadline, void (*commit)(void *arg), void *arg,
-                  enum go__reason reason)
+int go__wait_park(struct go__g *gp, uint32_t ticket, int64_t deadline, void (*commit)(void *arg), void *arg, enum go__reason reason)
 {
     if (ticket == 0) {
         struct plain p;

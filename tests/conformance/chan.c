@@ -520,8 +520,7 @@ static void what_comes_before_is_seen_after(void)
         go(write_and_receive, c);
         CHECK_EQUAL(go_chan_send(c, NULL), 0); /* the send it makes room for */
         CHECK_EQUAL(plain, 3);
-        while (i % 3 != 0 && go_chan_try_recv(c, NULL) == 0) {
-        }
+        while (i % 3 != 0 && go_chan_try_recv(c, NULL) == 0) {}
         go_chan_unref(c);
     }
 }
@@ -575,8 +574,7 @@ static go_waitgroup sifting;
 
 static void generate(void *arg)
 {
-    for (int i = 2; go_chan_send(arg, &i) == 0; i++) {
-    }
+    for (int i = 2; go_chan_send(arg, &i) == 0; i++) {}
     go_chan_unref(arg);
     go_waitgroup_done(&sifting);
 }

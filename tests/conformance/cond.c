@@ -333,16 +333,11 @@ static void who_is_woken_may_free_it(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BEHAVIOUR(each_signal_wakes_one),
-        BEHAVIOUR(the_longest_waiter_wakes_first),
-        BEHAVIOUR(a_broadcast_wakes_all),
-        BEHAVIOUR(three_in_a_row),
-        BEHAVIOUR(no_signal_is_stolen),
-        BEHAVIOUR(until_holds_the_mutex_in_every_case),
-        BEHAVIOUR(giving_up_loses_no_signal),
-        BEHAVIOUR(a_context_never_cancels_wait),
-        BEHAVIOUR(threads_wait_and_signal_too),
-        BEHAVIOUR(who_is_woken_may_free_it),
+        BEHAVIOUR(each_signal_wakes_one),       BEHAVIOUR(the_longest_waiter_wakes_first),
+        BEHAVIOUR(a_broadcast_wakes_all),       BEHAVIOUR(three_in_a_row),
+        BEHAVIOUR(no_signal_is_stolen),         BEHAVIOUR(until_holds_the_mutex_in_every_case),
+        BEHAVIOUR(giving_up_loses_no_signal),   BEHAVIOUR(a_context_never_cancels_wait),
+        BEHAVIOUR(threads_wait_and_signal_too), BEHAVIOUR(who_is_woken_may_free_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,8 +194,7 @@ static void a_deadline_in_the_past_is_done_from_the_start(void)
 static void the_clock_decides_even_while_nobody_looks_at_timers(void)
 {
     go_context *ctx = go_context_with_timeout(NULL, step), *below = go_context_with_cancel(ctx);
-    for (int64_t start = go_now(); go_now() < start + 2 * step;) {
-    }
+    for (int64_t start = go_now(); go_now() < start + 2 * step;) {}
     check_done(below, -ETIMEDOUT);
     check_done(ctx, -ETIMEDOUT);
     go_context_unref(below);

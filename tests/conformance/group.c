@@ -18,7 +18,8 @@ static void *code(int value)
 /* TestZeroGroup: the result is the first that is not 0. */
 static void wait_returns_the_first_error(void)
 {
-    static const int results[][4] = {{0}, {0, 0, 0, 0}, {-EIO}, {0, -EIO}, {-EIO, 0}, {-EIO, -EPERM, 0, -EBUSY}, {0, 0, -EPERM, -EIO}};
+    static const int results[][4] = {
+        {0}, {0, 0, 0, 0}, {-EIO}, {0, -EIO}, {-EIO, 0}, {-EIO, -EPERM, 0, -EBUSY}, {0, 0, -EPERM, -EIO}};
     for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
         go_group *group = go_group_new(NULL);
         int first = 0;
@@ -43,8 +44,7 @@ static int count(go_context *ctx, void *arg)
     (void)ctx;
     int now = ++running;
     int seen = most;
-    while (now > seen && !atomic_compare_exchange_weak(&most, &seen, now)) {
-    }
+    while (now > seen && !atomic_compare_exchange_weak(&most, &seen, now)) {}
     for (int i = 0; i < 5; i++) {
         go_yield();
     }

@@ -215,9 +215,15 @@ NET_TEST(signals)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(conn_and_listener),       cmocka_unit_test(various_deadlines), cmocka_unit_test(accept_and_datagram_deadlines),
-        cmocka_unit_test(half_closed),             cmocka_unit_test(close_unblocks),    cmocka_unit_test(zero_bytes),
-        cmocka_unit_test(dial_does_not_meet_itself), cmocka_unit_test(many_accept_at_one_listener), cmocka_unit_test(pipe_end),
+        cmocka_unit_test(conn_and_listener),
+        cmocka_unit_test(various_deadlines),
+        cmocka_unit_test(accept_and_datagram_deadlines),
+        cmocka_unit_test(half_closed),
+        cmocka_unit_test(close_unblocks),
+        cmocka_unit_test(zero_bytes),
+        cmocka_unit_test(dial_does_not_meet_itself),
+        cmocka_unit_test(many_accept_at_one_listener),
+        cmocka_unit_test(pipe_end),
         cmocka_unit_test(signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,10 +141,8 @@ static void one_once_inside_another(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BEHAVIOUR(only_the_first_call_runs),
-        BEHAVIOUR(go_exit_inside_counts_as_over),
-        BEHAVIOUR(others_wait_until_it_is_over),
-        BEHAVIOUR(who_waits_goes_on_after_go_exit),
+        BEHAVIOUR(only_the_first_call_runs),     BEHAVIOUR(go_exit_inside_counts_as_over),
+        BEHAVIOUR(others_wait_until_it_is_over), BEHAVIOUR(who_waits_goes_on_after_go_exit),
         BEHAVIOUR(one_once_inside_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,7 +38,8 @@ static void a_range_ends_with_the_channel(void)
     size_t n = 0;
     CHECK_EQUAL(GO_CHAN_NEW(letters, 0), 0);
     go(alphabet, NULL);
-    GO_RANGE(letter, letters) {
+    GO_RANGE(letter, letters)
+    {
         text[n++] = letter;
     }
     CHECK_EQUAL(n, 26);
@@ -53,11 +54,13 @@ static void a_range_takes_what_a_closed_channel_still_holds(void)
     int sum = 0;
     CHECK_EQUAL(GO_CHAN_NEW(numbers, 5), 0);
     count_to_five(NULL);
-    GO_RANGE(n, numbers) {
+    GO_RANGE(n, numbers)
+    {
         sum += n;
     }
     CHECK_EQUAL(sum, 15);
-    GO_RANGE(n, numbers) {
+    GO_RANGE(n, numbers)
+    {
         CHECK(n != n); /* there is nothing */
     }
     GO_UNREF(numbers);
@@ -68,7 +71,8 @@ static void a_range_may_be_left_and_taken_up_again(void)
     int seen = 0, last = 0;
     CHECK_EQUAL(GO_CHAN_NEW(numbers, 0), 0);
     go(count_to_five, NULL);
-    GO_RANGE(n, numbers) {
+    GO_RANGE(n, numbers)
+    {
         if (n == 1) {
             continue;
         }
@@ -78,7 +82,8 @@ static void a_range_may_be_left_and_taken_up_again(void)
         }
     }
     CHECK_EQUAL(seen, 5);
-    GO_RANGE(n, numbers) {
+    GO_RANGE(n, numbers)
+    {
         last = n;
     }
     CHECK_EQUAL(last, 5);
@@ -92,8 +97,10 @@ static void ranges_nest(void)
     CHECK_EQUAL(GO_CHAN_NEW(letters, 26), 0);
     count_to_five(NULL);
     go(alphabet, NULL);
-    GO_RANGE(number, numbers) {
-        GO_RANGE(letter, letters) {
+    GO_RANGE(number, numbers)
+    {
+        GO_RANGE(letter, letters)
+        {
             n += number * (letter - 'a');
             if (letter == 'e' * (number == 1)) {
                 break;
@@ -113,7 +120,8 @@ static void a_range_ends_when_the_context_is_done(void)
     CHECK_EQUAL(GO_SEND(numbers, 2), 0);
     go_context *ctx = go_context_with_cancel(NULL);
     (void)go_context_bind(ctx);
-    GO_RANGE(n, numbers) {
+    GO_RANGE(n, numbers)
+    {
         CHECK_EQUAL(n, 1);
         go_context_cancel(ctx, 0);
     }

@@ -262,8 +262,7 @@ static void send_and_receive(void *arg)
     report();
     int v;
     go_case rest[] = {{c, &v, GO_DIRECTION_RECV, 1}, {d, NULL, GO_DIRECTION_RECV, 1}, {c, &me, GO_DIRECTION_SEND, 1}};
-    while (go_select(rest, 3) != 1) {
-    }
+    while (go_select(rest, 3) != 1) {}
     report();
 }
 

@@ -210,14 +210,10 @@ static void who_is_served_may_free_it(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BEHAVIOUR(never_more_than_there_are),
-        BEHAVIOUR(try_takes_what_is_free),
-        BEHAVIOUR(more_than_it_ever_had_is_invalid),
-        BEHAVIOUR(until_gives_up_and_takes_nothing),
-        BEHAVIOUR(first_come_first_served),
-        BEHAVIOUR(a_large_request_is_not_starved),
-        BEHAVIOUR(who_gives_up_lets_others_pass),
-        BEHAVIOUR(threads_and_goroutines_mix),
+        BEHAVIOUR(never_more_than_there_are),        BEHAVIOUR(try_takes_what_is_free),
+        BEHAVIOUR(more_than_it_ever_had_is_invalid), BEHAVIOUR(until_gives_up_and_takes_nothing),
+        BEHAVIOUR(first_come_first_served),          BEHAVIOUR(a_large_request_is_not_starved),
+        BEHAVIOUR(who_gives_up_lets_others_pass),    BEHAVIOUR(threads_and_goroutines_mix),
         BEHAVIOUR(who_is_served_may_free_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

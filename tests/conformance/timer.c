@@ -80,8 +80,7 @@ static void a_due_timer_is_seen_without_parking(void)
 {
     go_timer *t = go_timer_new(step);
     int64_t start = go_now();
-    while (go_now() < start + 2 * step) {
-    }
+    while (go_now() < start + 2 * step) {}
     CHECK(ticked(go_timer_chan(t)));
     go_timer_free(t);
 }

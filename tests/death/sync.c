@@ -241,7 +241,13 @@ static void run_ends_while_a_thread_waits(void)
     UNTIL(waiting_for_mutex(&mutex) == 1); /* it has dropped the queue's lock: it waits */
 }
 
-#define DIES(f, message, status) {#f, dies, NULL, NULL, &(struct misuse){f, message, status}}
+#define DIES(f, message, status)               \
+    {                                          \
+#f, dies, NULL, NULL, &(struct misuse) \
+        {                                      \
+            f, message, status                 \
+        }                                      \
+    }
 
 int main(void)
 {

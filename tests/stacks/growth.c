@@ -13,13 +13,13 @@
 #include "stacks/harness.h"
 
 #ifdef GROWTH_RESERVED
-#define SLOT HARNESS_RESERVED
+#define SLOT      HARNESS_RESERVED
 #define LAST_SLOT HARNESS_RESERVED /* 100 KiB would not do */
-#define SPLIT 0
+#define SPLIT     0
 #else
-#define SLOT HARNESS_SMALL
+#define SLOT      HARNESS_SMALL
 #define LAST_SLOT HARNESS_CUSTOM
-#define SPLIT 1
+#define SPLIT     1
 #endif
 
 #ifdef __clang__
@@ -509,7 +509,10 @@ static const struct {
     const char *name;
     void (*fn)(void *arg);
 } cases[] = {
-#define CASE(fn) {#fn, fn}
+#define CASE(fn) \
+    {            \
+#fn, fn  \
+    }
     CASE(prints_a_double),
 #if SPLIT
     CASE(parks_at_2k_when_libc_is_in_a_helper),

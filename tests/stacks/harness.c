@@ -26,14 +26,12 @@ void go__preempt_check(void)
 #if defined(__x86_64__)
     __asm__ volatile("pcmpeqd %%xmm0, %%xmm0\n\tpcmpeqd %%xmm1, %%xmm1\n\tpcmpeqd %%xmm2, %%xmm2\n\tpcmpeqd %%xmm3, %%xmm3\n\t"
                      "pcmpeqd %%xmm4, %%xmm4\n\tpcmpeqd %%xmm5, %%xmm5\n\tpcmpeqd %%xmm6, %%xmm6\n\tpcmpeqd %%xmm7, %%xmm7" ::
-                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "rax", "rcx", "rdx", "rsi", "rdi",
-                           "r8", "r9", "r10", "r11");
+                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "rax", "rcx", "rdx", "rsi", "rdi", "r8",
+                           "r9", "r10", "r11");
 #endif
 }
 
-void go__fatal_dump(void)
-{
-}
+void go__fatal_dump(void) {}
 
 void go__symbol_name(void *address, char *buffer, size_t size)
 {
@@ -128,8 +126,7 @@ bool harness_resume(struct go__g *gp)
 void harness_run(enum harness_slot slot, void (*fn)(void *arg), void *arg)
 {
     struct go__g *gp = harness_new(slot, fn, arg);
-    while (harness_resume(gp)) {
-    }
+    while (harness_resume(gp)) {}
 }
 
 void harness_together(enum harness_slot slot, void (*fn)(void *arg), int count)

@@ -16,11 +16,11 @@ extern "C" {
 
 struct go__g;
 
-#define CHECK(cond)                                                             \
-    do {                                                                        \
-        if (!(cond)) {                                                          \
-            harness_failed(__FILE__, __LINE__, #cond);                          \
-        }                                                                       \
+#define CHECK(cond)                                    \
+    do {                                               \
+        if (!(cond)) {                                 \
+            harness_failed(__FILE__, __LINE__, #cond); \
+        }                                              \
     } while (0)
 
 void harness_failed(const char *file, int line, const char *what);
@@ -40,17 +40,17 @@ void harness_run(enum harness_slot slot, void (*fn)(void *arg), void *arg);
 void harness_together(enum harness_slot slot, void (*fn)(void *arg), int count);
 
 /* On a goroutine. */
-void harness_park(void);                 /* nothing on a thread's own stack */
+void harness_park(void); /* nothing on a thread's own stack */
 void harness_park_if(bool condition);
 void harness_exit(void);
-bool harness_on_slot(void);              /* the caller's frame lies in the slot, not in a segment */
-bool harness_on_small(void);              /* the goroutine has a small slot */
-size_t harness_segments(void);           /* in use by the calling goroutine */
-uintptr_t *harness_limit_word(void);     /* of the calling thread; NULL where there is none */
-void harness_poison(void);               /* what sysmon does to this thread */
+bool harness_on_slot(void);          /* the caller's frame lies in the slot, not in a segment */
+bool harness_on_small(void);         /* the goroutine has a small slot */
+size_t harness_segments(void);       /* in use by the calling goroutine */
+uintptr_t *harness_limit_word(void); /* of the calling thread; NULL where there is none */
+void harness_poison(void);           /* what sysmon does to this thread */
 void harness_poison_word(uintptr_t *word);
 bool harness_limit_is_true(void);
-int harness_preempts(void);              /* calls of go__preempt_check so far; -1: not counted */
+int harness_preempts(void); /* calls of go__preempt_check so far; -1: not counted */
 extern void (*harness_preempt_hook)(void);
 
 #ifdef __cplusplus

@@ -63,8 +63,7 @@ static void *poisoner(void *arg)
     while (!stop) {
         n = n * 1664525u + 1013904223u;
         harness_poison_word(words[(n >> 16) % THREADS]);
-        for (volatile unsigned i = 0; i < (n >> 20) % 2000; i = i + 1) {
-        }
+        for (volatile unsigned i = 0; i < (n >> 20) % 2000; i = i + 1) {}
     }
     return NULL;
 }

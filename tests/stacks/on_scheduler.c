@@ -26,9 +26,7 @@ void harness_start(size_t reserve, size_t max)
     config = (go_config){.stack_reserve = reserve, .stack_max = max};
 }
 
-void harness_stop(void)
-{
-}
+void harness_stop(void) {}
 
 struct run {
     enum harness_slot slot;
@@ -155,7 +153,8 @@ bool harness_limit_is_true(void)
 {
     uintptr_t *address = harness_limit_word();
     uintptr_t word = address != NULL ? *(volatile uintptr_t *)address : 0;
-    return address == NULL || word == GO__LIMIT_POISON || word == go__stack_true_limit(go__self(), (uintptr_t)__builtin_frame_address(0));
+    return address == NULL || word == GO__LIMIT_POISON ||
+           word == go__stack_true_limit(go__self(), (uintptr_t)__builtin_frame_address(0));
 }
 
 int harness_preempts(void)

@@ -23,8 +23,9 @@ static go_mutex current_lock = GO_MUTEX_INIT;
 static void exchange_context(int me)
 {
     uint64_t random = seed ^ (uint64_t)go_now();
-    go_context *ctx = stress_below(&random, 3) == 0 ? go_context_with_timeout(NULL, (int64_t)stress_below(&random, 200) * GO_MICROSECOND)
-                                                     : go_context_with_cancel(NULL);
+    go_context *ctx = stress_below(&random, 3) == 0
+                          ? go_context_with_timeout(NULL, (int64_t)stress_below(&random, 200) * GO_MICROSECOND)
+                          : go_context_with_cancel(NULL);
     CHECK(ctx != NULL);
     (void)go_context_bind(ctx);
     go_mutex_lock(&current_lock);
@@ -74,8 +75,7 @@ static void exchange(void *arg)
     long value = me + 1;
     while (go_now() < stop_at) {
         exchange_context(me);
-        while (exchange_element(&random, value += USERS) != -ECANCELED && go_now() < stop_at) {
-        }
+        while (exchange_element(&random, value += USERS) != -ECANCELED && go_now() < stop_at) {}
     }
     (void)go_context_bind(NULL);
     go_waitgroup_done(&wg);
@@ -331,8 +331,7 @@ static void touch_slots(void *arg)
                 CHECK_EQUAL(go_chan_try_recv(go_context_done(ctx), NULL), -EPIPE);
             }
             break;
-        default:
-            go_yield();
+        default: go_yield();
         }
         go_context_unref(ctx);
     }

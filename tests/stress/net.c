@@ -50,8 +50,7 @@ static void echo(void *arg)
     int fd = *(int *)arg;
     char buffer[1000];
     ssize_t n;
-    while ((n = go_read(fd, buffer, sizeof buffer)) > 0 && go_write(fd, buffer, (size_t)n) == n) {
-    }
+    while ((n = go_read(fd, buffer, sizeof buffer)) > 0 && go_write(fd, buffer, (size_t)n) == n) {}
     CHECK_EQUAL(go_close(fd), 0);
     go_waitgroup_done(&wg);
 }
@@ -102,8 +101,7 @@ static void client(void *arg)
         int fd = go_dial("tcp", server_address);
         CHECK(fd >= 0);
         uint32_t count = stress_below(&random, 20);
-        while (count-- > 0 && exchange(fd, &random)) {
-        }
+        while (count-- > 0 && exchange(fd, &random)) {}
         if (stress_below(&random, 4) == 0) {
             struct linger now = {1, 0}; /* a reset */
             CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0);
@@ -162,29 +160,17 @@ static void use_one(int fd, uint64_t *random)
     int64_t soon = go_now() + (int64_t)stress_below(random, 300) * GO_MICROSECOND;
     switch (stress_below(random, 9)) {
     case 0:
-    case 1:
-        (void)go_read(fd, buffer, 1 + stress_below(random, sizeof buffer));
-        break;
+    case 1: (void)go_read(fd, buffer, 1 + stress_below(random, sizeof buffer)); break;
     case 2:
     case 3:
         memset(buffer, 'x', sizeof buffer);
         (void)go_write(fd, buffer, 1 + stress_below(random, sizeof buffer));
         break;
-    case 4:
-        (void)go_poll(fd, POLLIN | POLLOUT, soon);
-        break;
-    case 5:
-        (void)go_poll(fd, POLLIN, soon);
-        break;
-    case 6:
-        (void)go_set_deadline(fd, soon);
-        break;
-    case 7:
-        (void)go_set_read_deadline(fd, GO_FOREVER);
-        break;
-    default:
-        (void)go_shutdown(fd, SHUT_WR);
-        break;
+    case 4: (void)go_poll(fd, POLLIN | POLLOUT, soon); break;
+    case 5: (void)go_poll(fd, POLLIN, soon); break;
+    case 6: (void)go_set_deadline(fd, soon); break;
+    case 7: (void)go_set_read_deadline(fd, GO_FOREVER); break;
+    default: (void)go_shutdown(fd, SHUT_WR); break;
     }
 }
 

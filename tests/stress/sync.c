@@ -63,8 +63,7 @@ static void dawdle(uint64_t *random)
     case 3: go_yield(); break;
     case 4:
     case 5:
-        for (volatile unsigned i = stress_below(random, 2000); i > 0; i--) {
-        }
+        for (volatile unsigned i = stress_below(random, 2000); i > 0; i--) {}
         break;
     default: break;
     }
@@ -163,9 +162,7 @@ static void rwmutex_user(uint64_t *random)
             reader_inside(random);
         }
         break;
-    default:
-        go_rwmutex_rlock(&rwmutex);
-        reader_inside(random);
+    default: go_rwmutex_rlock(&rwmutex); reader_inside(random);
     }
 }
 
@@ -402,8 +399,7 @@ static void one_family(uint64_t *random)
         go_waitgroup_go(&members, member, f);
     }
     if (stress_below(random, 2) != 0) {
-        while (go_waitgroup_wait_until(&f->wg, go_now() + (int64_t)stress_below(random, 30) * GO_MICROSECOND) != 0) {
-        }
+        while (go_waitgroup_wait_until(&f->wg, go_now() + (int64_t)stress_below(random, 30) * GO_MICROSECOND) != 0) {}
     } else {
         go_waitgroup_wait(&f->wg);
     }
@@ -440,8 +436,7 @@ static void one_group(uint64_t *random)
     for (int i = 0; i < n; i++) {
         go(count_down, g);
     }
-    while (go_waitgroup_wait_until(&g->wg, go_now() + (int64_t)stress_below(random, 5) * GO_MICROSECOND) != 0) {
-    }
+    while (go_waitgroup_wait_until(&g->wg, go_now() + (int64_t)stress_below(random, 5) * GO_MICROSECOND) != 0) {}
     g->wg.private_state = UINT64_C(0x5555555500000000); /* whoever still counts down comes to a group that never ends */
     free(g);
 }

@@ -28,9 +28,7 @@ static void use_one(struct shared *s, uint64_t *random)
     go_chan *c = go_timer_chan(s->timer);
     int64_t duration = (int64_t)stress_below(random, 60) * GO_MICROSECOND, fired;
     switch (stress_below(random, c != NULL ? 8 : 3)) {
-    case 0:
-        s->ended += go_timer_stop(s->timer);
-        break;
+    case 0: s->ended += go_timer_stop(s->timer); break;
     case 1:
     case 2:
         s->armed++;
@@ -59,8 +57,7 @@ static void use_one(struct shared *s, uint64_t *random)
         }
         break;
     }
-    default:
-        go_yield();
+    default: go_yield();
     }
 }
 

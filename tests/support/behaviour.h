@@ -31,7 +31,13 @@ static inline void behaviour_run(void **state)
     assert_int_equal(go_run(behaviour_main, *state), 0);
 }
 
-#define BEHAVIOUR(f) {#f, behaviour_run, NULL, NULL, &(struct behaviour){f}}
+#define BEHAVIOUR(f)                                       \
+    {                                                      \
+#f, behaviour_run, NULL, NULL, &(struct behaviour) \
+        {                                                  \
+            f                                              \
+        }                                                  \
+    }
 
 /* Calls fn(arg) on a pthread that is no goroutine, while the caller waits in a blocking call. */
 static inline void on_foreign_thread(void *(*fn)(void *), void *arg)

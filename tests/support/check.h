@@ -16,14 +16,14 @@
     } while (0)
 
 /* Two integers that must be equal; prints both. */
-#define CHECK_EQUAL(left, right)                                                                                    \
-    do {                                                                                                            \
-        const long long check_left = (long long)(left), check_right = (long long)(right);                           \
-        if (check_left != check_right) {                                                                            \
-            (void)fprintf(stderr, "%s:%d: CHECK_EQUAL failed: %s is %lld, %s is %lld\n", __FILE__, __LINE__, #left, \
-                          check_left, #right, check_right);                                                         \
-            abort();                                                                                                \
-        }                                                                                                           \
+#define CHECK_EQUAL(left, right)                                                                                                \
+    do {                                                                                                                        \
+        const long long check_left = (long long)(left), check_right = (long long)(right);                                       \
+        if (check_left != check_right) {                                                                                        \
+            (void)fprintf(stderr, "%s:%d: CHECK_EQUAL failed: %s is %lld, %s is %lld\n", __FILE__, __LINE__, #left, check_left, \
+                          #right, check_right);                                                                                 \
+            abort();                                                                                                            \
+        }                                                                                                                       \
     } while (0)
 
 #endif

@@ -48,7 +48,7 @@ __attribute__((unused)) static void cmocka_range(uintmax_t value, uintmax_t low,
 }
 
 /* Each argument is evaluated once. */
-#define cmocka_numbers(equal, a, b, text)  cmocka_compare(equal, (uintmax_t)(a), (uintmax_t)(b), text, __FILE__, __LINE__)
+#define cmocka_numbers(equal, a, b, text) cmocka_compare(equal, (uintmax_t)(a), (uintmax_t)(b), text, __FILE__, __LINE__)
 #define cmocka_pointers(equal, a, b, text) \
     cmocka_compare(equal, (uintptr_t)(const void *)(a), (uintptr_t)(const void *)(b), text, __FILE__, __LINE__)
 #define cmocka_claim(claim, text) ((claim) ? (void)0 : cmocka_fail(__FILE__, __LINE__, text))
@@ -73,12 +73,28 @@ __attribute__((unused)) static void cmocka_range(uintmax_t value, uintmax_t low,
 #define print_message(...)                ((void)printf(__VA_ARGS__))
 #define print_error(...)                  ((void)fprintf(stderr, __VA_ARGS__))
 
-#define cmocka_unit_test(f)                                  {#f, f, NULL, NULL, NULL}
-#define cmocka_unit_test_setup(f, setup)                     {#f, f, setup, NULL, NULL}
-#define cmocka_unit_test_teardown(f, teardown)               {#f, f, NULL, teardown, NULL}
-#define cmocka_unit_test_setup_teardown(f, setup, teardown)  {#f, f, setup, teardown, NULL}
-#define cmocka_unit_test_prestate(f, state)                  {#f, f, NULL, NULL, state}
-#define cmocka_run_group_tests(tests, setup, teardown)       cmocka_run(#tests, tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
+#define cmocka_unit_test(f)     \
+    {                           \
+#f, f, NULL, NULL, NULL \
+    }
+#define cmocka_unit_test_setup(f, setup) \
+    {                                    \
+#f, f, setup, NULL, NULL         \
+    }
+#define cmocka_unit_test_teardown(f, teardown) \
+    {                                          \
+#f, f, NULL, teardown, NULL            \
+    }
+#define cmocka_unit_test_setup_teardown(f, setup, teardown) \
+    {                                                       \
+#f, f, setup, teardown, NULL                        \
+    }
+#define cmocka_unit_test_prestate(f, state) \
+    {                                       \
+#f, f, NULL, NULL, state            \
+    }
+#define cmocka_run_group_tests(tests, setup, teardown) \
+    cmocka_run(#tests, tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
 #define cmocka_run_group_tests_name(name, tests, setup, teardown) \
     cmocka_run(name, tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
 

@@ -97,8 +97,10 @@ static void dies(int (*program)(void *arg), const char *message)
 static void the_last_reference_may_not_go_while_one_waits(void **state)
 {
     (void)state;
-    dies(unref_while_one_receives, "goco: fatal error: go_chan_unref: the last reference is given up while somebody waits on the channel\n");
-    dies(unref_while_one_sends, "goco: fatal error: go_chan_unref: the last reference is given up while somebody waits on the channel\n");
+    dies(unref_while_one_receives,
+         "goco: fatal error: go_chan_unref: the last reference is given up while somebody waits on the channel\n");
+    dies(unref_while_one_sends,
+         "goco: fatal error: go_chan_unref: the last reference is given up while somebody waits on the channel\n");
 }
 
 static void a_case_needs_a_direction(void **state)

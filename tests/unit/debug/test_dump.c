@@ -263,8 +263,7 @@ static void hog(void *arg)
 {
     (void)arg;
     hog_runs = 1;
-    while (!hog_ends) {
-    }
+    while (!hog_ends) {}
 }
 
 static int with_a_hog(void *arg)

@@ -122,8 +122,7 @@ static void hog(void *arg)
 {
     (void)arg;
     while (!over) {
-        for (volatile int i = 0; i < 30000000 && !over; i = i + 1) {
-        }
+        for (volatile int i = 0; i < 30000000 && !over; i = i + 1) {}
         go_yield();
     }
     go_waitgroup_done(&workers);

@@ -117,8 +117,10 @@ static void test_trace_is_json_with_slices_and_arrows(void **state)
     assert_trace_is_sound();
     assert_trace(".otherData.dropped_events == 0");
     assert_trace("[.traceEvents[] | select(.ph == \"X\" and (.name | startswith(\"pong \\\"é\\\"\\n\")))] | length >= 100");
-    assert_trace("[.traceEvents[] | select(.ph == \"X\" and (.args.end == \"chan receive\" or .args.end == \"chan send\"))] | length > 0");
-    assert_trace("[.traceEvents[] | select(.ph == \"X\" and .args.end == \"sleep\" and (.name | startswith(\"main \")))] | length == 1");
+    assert_trace(
+        "[.traceEvents[] | select(.ph == \"X\" and (.args.end == \"chan receive\" or .args.end == \"chan send\"))] | length > 0");
+    assert_trace(
+        "[.traceEvents[] | select(.ph == \"X\" and .args.end == \"sleep\" and (.name | startswith(\"main \")))] | length == 1");
     assert_trace("[.traceEvents[] | select(.ph == \"X\" and .args.end == \"exit\")] | length == 1");
     assert_trace("[.traceEvents[] | select(.ph == \"f\")] | length >= 50");
 }

@@ -43,8 +43,7 @@ NET_TEST(a_pipe_is_made_non_blocking_and_works)
     } while (n > 0);
     CHECK_EQUAL(n, -ETIMEDOUT);
     CHECK_EQUAL(go_close(ends[1]), 0);
-    while ((n = go_read(ends[0], block, sizeof block)) > 0) {
-    }
+    while ((n = go_read(ends[0], block, sizeof block)) > 0) {}
     CHECK_EQUAL(n, 0);
     CHECK_EQUAL(go_close(ends[0]), 0);
     return 0;
@@ -110,8 +109,7 @@ NET_TEST(poll_both_directions)
     static char block[1 << 16];
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
     CHECK_EQUAL(go_poll(ends[0], POLLIN | POLLOUT, GO_FOREVER), POLLOUT);
-    while (write(ends[0], block, sizeof block) > 0) {
-    }
+    while (write(ends[0], block, sizeof block) > 0) {}
     for (int i = 1; i <= 2; i++) {
         if (i == 1) {
             atomic_store(&ended, 0);
@@ -123,8 +121,7 @@ NET_TEST(poll_both_directions)
         if (i == 1) {
             CHECK(write(ends[1], "x", 1) == 1);
         } else {
-            while (read(ends[1], block, sizeof block) > 0) {
-            }
+            while (read(ends[1], block, sizeof block) > 0) {}
         }
         await_count(&ended, i);
         CHECK((w.result & (i == 1 ? POLLIN : POLLOUT)) != 0);

@@ -20,7 +20,8 @@
 
 static void every_number_has_its_own_record(void **state)
 {
-    static const unsigned numbers[] = {0, 1, 254, 255, 256, 257, 511, 512, 1023, 1024, 65535, 65536, (1u << 30) - 1, 1u << 30, INT32_MAX};
+    static const unsigned numbers[] = {0,        1,        254, 255, 256, 257, 511, 512, 1023, 1024, 65535, 65536, (1u << 30) - 1,
+                                       1u << 30, INT32_MAX};
     (void)state;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         unsigned chunk = go__fd_chunk(numbers[i]);

@@ -36,8 +36,7 @@ static void wait_for(int n)
 static void hog(void *arg)
 {
     (void)arg;
-    while (!stop) {
-    }
+    while (!stop) {}
     hits++;
 }
 

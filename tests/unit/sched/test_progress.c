@@ -29,8 +29,7 @@ static int run(int procs, int (*fn)(void *arg))
 static int compute_until_hit(void)
 {
     int64_t begun = go_now();
-    while (hits == 0 && go_now() - begun < 5 * GO_SECOND) {
-    }
+    while (hits == 0 && go_now() - begun < 5 * GO_SECOND) {}
     return (int)((go_now() - begun) / GO_MILLISECOND);
 }
 
@@ -158,8 +157,7 @@ static void compute_and_wake(void *arg)
     int value = 1;
     (void)arg;
     go_chan_send(started, &value);
-    for (int64_t begun = go_now(); go_now() - begun < 3 * GO_MILLISECOND;) {
-    }
+    for (int64_t begun = go_now(); go_now() - begun < 3 * GO_MILLISECOND;) {}
     go_chan_send(wake, &value);
 }
 

@@ -192,8 +192,7 @@ static void hog(void *arg)
 {
     (void)arg;
     hits++;
-    while (!stop_hog) {
-    }
+    while (!stop_hog) {}
 }
 
 static int start_hog(void *arg)
@@ -228,8 +227,7 @@ static void wait_for_stop(void *arg)
 {
     (void)arg;
     hits++;
-    while (!stop_hog) {
-    }
+    while (!stop_hog) {}
     go_yield(); /* the run is over: never comes back */
     hits++;
 }

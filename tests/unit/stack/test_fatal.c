@@ -60,8 +60,7 @@ static void test_fatal_ends_the_process_by_abort_even_if_caught(void **state)
         close(pipes[1]);
         char text[256] = "";
         size_t length = 0;
-        for (ssize_t n; (n = read(pipes[0], text + length, sizeof text - 1 - length)) > 0; length += (size_t)n) {
-        }
+        for (ssize_t n; (n = read(pipes[0], text + length, sizeof text - 1 - length)) > 0; length += (size_t)n) {}
         close(pipes[0]);
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);

@@ -163,11 +163,8 @@ static void the_end_cancels_a_thread(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BEHAVIOUR(leave_waiters_behind),
-        BEHAVIOUR(the_next_run_finds_them_gone),
-        BEHAVIOUR(leave_waiters_behind),
-        BEHAVIOUR(the_next_run_queues_anew),
-        cmocka_unit_test(the_end_cancels_a_thread),
+        BEHAVIOUR(leave_waiters_behind),     BEHAVIOUR(the_next_run_finds_them_gone),    BEHAVIOUR(leave_waiters_behind),
+        BEHAVIOUR(the_next_run_queues_anew), cmocka_unit_test(the_end_cancels_a_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

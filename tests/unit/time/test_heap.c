@@ -15,10 +15,10 @@
 enum { HEAPS = 3, TIMERS = 5000 };
 
 static struct go__p ps[HEAPS];
-static int current;          /* whose heap go__timers_current gives */
-static int64_t announced;    /* the last go__timers_armed */
-static int refuse_memory;    /* allocations from now on that still succeed; -1: all */
-static int blocks;           /* allocated and not freed */
+static int current;       /* whose heap go__timers_current gives */
+static int64_t announced; /* the last go__timers_armed */
+static int refuse_memory; /* allocations from now on that still succeed; -1: all */
+static int blocks;        /* allocated and not freed */
 static int readied, called, spawned;
 
 struct go__timers *go__timers_current(void)
@@ -66,9 +66,7 @@ void go__free(void *memory)
     free(memory);
 }
 
-void go__vdso_init(void)
-{
-}
+void go__vdso_init(void) {}
 
 void go__spin_lock_slow(go__spinlock *lock)
 {
@@ -114,10 +112,10 @@ static void check_heap(struct go__p *pp)
 
 struct item {
     struct go__timer timer;
-    int64_t due;     /* what the model says; INT64_MAX: not armed */
+    int64_t due; /* what the model says; INT64_MAX: not armed */
     int fired;
     int64_t fired_at;
-    int64_t again;   /* period of a repeating one */
+    int64_t again; /* period of a repeating one */
     enum { DO_NOTHING, DO_CALL, DO_SPAWN } then;
 };
 
