@@ -15,7 +15,7 @@ command -v "$cc" > /dev/null && command -v "$cxx" > /dev/null || exit 77
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
-version=$(sed -n 's/^#define GO_VERSION "\(.*\)"/\1/p' "$project/../../../include/go/base.h")
+version=$(sed -n 's/^#define GO_VERSION *"\(.*\)"/\1/p' "$project/../../../include/go/base.h")
 
 fail() {
     echo "FAILED: $cc: $*"
