@@ -1,7 +1,7 @@
 /* race: a counter without a lock, and its two cures.
  *
  * Lesson: goroutines run on several cores, so what two of them touch needs a mutex, or one owner that the others send to. Build goco
- * with -DGO_SANITIZE=thread and `race unsafe` gets a report that names both goroutines' lines; `race mutex` and `race channel` are
+ * with -DGOCO_SANITIZE=thread and `race unsafe` gets a report that names both goroutines' lines; `race mutex` and `race channel` are
  * clean.
  *
  *     $ race unsafe|mutex|channel */
