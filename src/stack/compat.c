@@ -71,7 +71,7 @@ uintptr_t __morestack_make_guard(uintptr_t stack, size_t size)
 }
 
 /* A new thread's limit word is 0, which is right. */
-int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg) __attribute__((weak));
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg); /* unwrapped.c */
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 {

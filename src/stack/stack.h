@@ -45,8 +45,8 @@
 /* sysmon stores this into a thread's limit word: the next check in split code fails and morestack calls go__preempt_check.
  * Storing it at any moment is safe: every writer of the word computes the true limit from the goroutine's slot and segments
  * and never from the word itself, so a poison that is overwritten is only late, and one that a switch saved and restored is
- * only early. */
-#define GO__LIMIT_POISON UINTPTR_MAX
+ * only early. Above every address as a signed number too: so clang's check before an alloca compares. */
+#define GO__LIMIT_POISON ((uintptr_t)INTPTR_MAX)
 
 enum go__slot_kind { GO__SLOT_SMALL = 0, GO__SLOT_RESERVED = 1, GO__SLOT_CUSTOM = 2 };
 

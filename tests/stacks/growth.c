@@ -399,6 +399,13 @@ static NOINLINE double poisoned_call(void)
     return vector_arguments(1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7);
 }
 
+static NOINLINE int poisoned_vla(int n)
+{
+    harness_poison(); /* after the prologue: the VLA's own check meets it */
+    char block[n];
+    return touch(block, n);
+}
+
 static void preemption_keeps_registers(void *arg)
 {
     (void)arg;
@@ -416,6 +423,7 @@ static void preemption_keeps_registers(void *arg)
     CHECK(!SPLIT || harness_limit_is_true());
     harness_poison();
     CHECK(vla(50000) == 2 * 782);
+    CHECK(poisoned_vla(50000) == 782);
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx")) {
         CHECK(call_wide() == 10);

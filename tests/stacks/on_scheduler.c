@@ -133,7 +133,7 @@ size_t harness_segments(void)
 
 uintptr_t *harness_limit_word(void)
 {
-    return go__m()->limit_address;
+    return go__limit_address(); /* of threads that are not the scheduler's too */
 }
 
 void harness_poison_word(uintptr_t *word)

@@ -28,7 +28,7 @@ for file in stack/depot stack/slots stack/grow stack/prologue os/vm os/fatal os/
     "$cc" $flags -DGO__GOROUTINE_STACK=1 -mgeneral-regs-only -c "$source/src/$file.c" -o "$object"
     objects="$objects $object"
 done
-for file in stack/compat stack/overflow; do
+for file in stack/compat stack/unwrapped stack/overflow; do
     object=$(basename $file).o
     "$cc" $flags -c "$source/src/$file.c" -o "$object"
     objects="$objects $object"
@@ -79,8 +79,10 @@ if [ "$linker" = bfd ]; then
     timeout 100 ./growth > log 2>&1 || fail "growth on reserved slots: $(tail -1 log)"
     if [ -n "$library" ]; then
         "$cc" $flags -w $split -DGROWTH_RESERVED -c "$source/tests/stacks/growth.c" -o growth.o
-        link_scheduled "$cc" growth growth.o
-        run_scheduled growth "scheduled: split code without rewriting"
+        for how in "" -static; do
+            link_scheduled "$cc" growth growth.o $how
+            run_scheduled growth "scheduled: split code without rewriting $how"
+        done
     fi
     echo "passed: $cc $linker"
     exit 0
