@@ -307,7 +307,8 @@ static int launch(struct main_call *call)
     }
     struct go__p *pp = go__sched.all_p[0];
     store_rlx(&pp->status, (uint32_t)GO__P_RUNNING);
-    (void)go__runq_put(pp, gp);
+    /* Not in the ring: sysmon runs already, and a thread that it wakes could steal main and end the run before pp has its own. */
+    go__own_put(pp, gp);
     return go__machine_start(pp, false);
 }
 
