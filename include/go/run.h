@@ -70,7 +70,7 @@ GO_API int go_run_config(const go_config *config, int (*main_fn)(void *arg), voi
 /* go: start fn(arg) in a new goroutine. Its stack starts at 2 KB and grows if fn was compiled with -fsplit-stack, otherwise it is a
  * reserved range that fills page by page.
  *   arg   passed as it is; what it points to must live long enough (go_copy does not need that)
- * Fatal:  when memory is out, or no runtime runs.
+ * Fatal:  when memory is out, no runtime runs, or fn is NULL.
  * Parks:  no.     Caller: any goroutine or, while the runtime runs, any thread.
  * Order:  everything before go() is visible to the goroutine.
  * Source: Go spec, "Go statements". Define GO_NO_SHORT_NAMES before including to keep the name go free: go_spawn(NULL, fn, arg) does it then. */

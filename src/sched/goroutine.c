@@ -339,6 +339,9 @@ static GO__NOINLINE int spawn_outside(const struct spawn *sp, const go_attr *att
 
 static int spawn(struct spawn *sp, const go_attr *attr)
 {
+    if (go__unlikely(sp->entry == NULL)) {
+        return -EINVAL; /* here, where the caller can be told; the goroutine would only fault at address 0 */
+    }
     struct go__m *mp = go__m();
     if (go__unlikely(mp == NULL)) {
         return spawn_outside(sp, attr);
@@ -367,7 +370,9 @@ static int spawn(struct spawn *sp, const go_attr *attr)
 
 static GO__NOINLINE GO__NORETURN void spawn_failed(int error)
 {
-    go__throw(error == -ESRCH ? "go() while no runtime runs" : "out of memory for a goroutine");
+    go__throw(error == -ESRCH    ? "go() while no runtime runs"
+              : error == -EINVAL ? "go() without a function"
+                                 : "out of memory for a goroutine");
 }
 
 static void spawn_init(struct spawn *sp, go_func fn, const void *arg, size_t copy, void *pc)
@@ -405,9 +410,6 @@ int go_spawn(const go_attr *attr, go_func fn, void *arg)
 {
     struct spawn sp;
     spawn_init(&sp, fn, arg, attr != NULL ? attr->arg_size : 0, __builtin_return_address(0));
-    if (fn == NULL) {
-        return -EINVAL;
-    }
     if (attr != NULL) {
         if (attr->stack_size > SIZE_MAX / 4 || attr->arg_size > SIZE_MAX / 4) {
             return -ENOMEM;

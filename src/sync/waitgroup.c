@@ -225,6 +225,8 @@ void go_waitgroup_go(go_waitgroup *wg, go_func fn, void *arg)
     go_waitgroup_add(wg, 1);
     int error = go__spawn_wrapped(run_member, fn, &member, sizeof member, __builtin_return_address(0));
     if (go__unlikely(error != 0)) {
-        go__throw(error == -ESRCH ? "go_waitgroup_go while no runtime runs" : "out of memory for a goroutine");
+        go__throw(error == -ESRCH    ? "go_waitgroup_go while no runtime runs"
+                  : error == -EINVAL ? "go_waitgroup_go without a function"
+                                     : "out of memory for a goroutine");
     }
 }
