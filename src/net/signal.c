@@ -2,6 +2,7 @@
  *
  * One goroutine, there as long as there are subscriptions, reads the eventfd that the handler writes to and sends. It marks the
  * subscription it is sending to, so that go_signal_stop, once the subscription is out of the list, waits the moment until that is over.
+ * A signal that was caught before the subscription ended is sent to it, if need be by go_signal_stop itself.
  *
  * `changing` serialises notify and stop, which make system calls; `lock` covers the list. */
 #include <errno.h>
@@ -29,9 +30,10 @@ static go__futex_mutex changing;
 static go__spinlock lock;
 static struct subscription *all;     /* under lock */
 static struct subscription *sending; /* what the deliverer sends to just now; under lock */
-static uint32_t users[GO__SIGNALS];  /* subscriptions of each signal; under changing */
-static int event_fd = -1;            /* under changing */
-static uint32_t round_number;        /* the deliverer only */
+static int delivering;              /* the signal whose count the deliverer takes or has taken and not yet sent, or 0; under lock */
+static uint32_t users[GO__SIGNALS]; /* subscriptions of each signal; under changing */
+static int event_fd = -1;           /* under changing */
+static uint32_t round_number;       /* the deliverer only */
 
 /* --- delivering --- */
 
@@ -58,14 +60,26 @@ static void deliver(int signo)
     }
 }
 
+static void set_delivering(int signo)
+{
+    go__spin_lock(&lock);
+    delivering = signo;
+    go__spin_unlock(&lock);
+}
+
 static void deliver_all(void)
 {
     for (int signo = 1; signo < GO__SIGNALS; signo++) {
         /* rlx: the read of the eventfd comes after the handler's write, which comes after its count. */
-        uint32_t count = load_rlx(&go__signal_arrived[signo]) != 0 ? xchg_acq(&go__signal_arrived[signo], 0u) : 0;
-        for (; count > 0; count--) {
+        if (load_rlx(&go__signal_arrived[signo]) == 0) {
+            continue;
+        }
+        set_delivering(signo);
+        /* acqrel: who finds nothing left finds `delivering` set; pairs with the exchange in deliver_rest. */
+        for (uint32_t count = xchg_acqrel(&go__signal_arrived[signo], 0u); count > 0; count--) {
             deliver(signo);
         }
+        set_delivering(0);
     }
 }
 
@@ -80,13 +94,19 @@ static void deliver_signals(void *arg)
     }
 }
 
-/* `changing` held. Returns when no handler uses the old one any more. */
-static void set_target(int fd)
+/* Returns when all handlers have finished that did not see what the caller stored before, sc: see signal.h. */
+static void await_handlers(void)
 {
-    store_sc(&go__signal_target, fd); /* sc: see signal.h */
     while (load_sc(&go__signal_handlers) != 0) {
         go__yield(); /* a handler's few instructions */
     }
+}
+
+/* `changing` held. Returns when no handler uses the old one any more. */
+static void set_target(int fd)
+{
+    store_sc(&go__signal_target, fd);
+    await_handlers();
 }
 
 /* `changing` held. */
@@ -100,7 +120,12 @@ static int start(void)
     if (error != 0) {
         return error;
     }
-    error = go__spawn_deep(deliver_signals, (void *)(intptr_t)fd);
+    /* Now, not at the deliverer's first wait: here somebody can be told that it failed. */
+    struct go__fd *r = go__fd_peek((int)fd);
+    error = go__netpoll_register(r, (int)fd, go__fd_generation(load_rlx(&r->word))); /* rlx: nobody else knows fd */
+    if (error == 0) {
+        error = go__spawn_deep(deliver_signals, (void *)(intptr_t)fd);
+    }
     if (error != 0) {
         (void)go_close((int)fd);
         return error;
@@ -168,6 +193,25 @@ static void unlink_subscription(struct subscription *s)
     go__spin_unlock(&lock);
 }
 
+/* `changing` held, so the list stays as it is. Sends what was caught so far, to all who are subscribed. */
+static void deliver_rest(int signo)
+{
+    for (uint32_t count = xchg_acqrel(&go__signal_arrived[signo], 0u); count > 0; count--) {
+        for (struct subscription *s = all; s != NULL; s = s->next) {
+            if (s->signo == signo) {
+                (void)go_chan_try_send(s->c, &signo);
+            }
+        }
+    }
+    go__spin_lock(&lock);
+    while (delivering == signo) {
+        go__spin_unlock(&lock);
+        go__yield(); /* in the middle of sends that do not wait */
+        go__spin_lock(&lock);
+    }
+    go__spin_unlock(&lock);
+}
+
 /* `changing` held. */
 static void undo(struct subscription *s)
 {
@@ -206,6 +250,8 @@ static void take_away(struct subscription *s)
         struct go__signal_change change = {s->signo, false, 0};
         go__system_call(go__signal_change, &change);
     }
+    await_handlers();
+    deliver_rest(s->signo);
     undo(s);
 }
 
@@ -256,6 +302,7 @@ void go__signals_stop(void)
 {
     go__futex_lock(&changing);
     sending = NULL;
+    delivering = 0;
     struct subscription *s;
     while ((s = all) != NULL) {
         all = s->next;

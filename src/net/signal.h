@@ -22,6 +22,11 @@ void go__signal_change(void *change);
 extern go__atomic(int) go__signal_target;
 extern go__atomic(uint32_t) go__signal_handlers;
 
+/* Whether the signal is caught: set before the handler is there, cleared once what was before is there again; sc, as the two above. A handler
+ * that began before the change and looks after it gives the signal back to what is there now. So none is lost: go_signal_stop sees
+ * the handler and waits for it, or the handler sees that nobody wants the signal. */
+extern go__atomic(uint32_t) go__signal_wanted[GO__SIGNALS];
+
 /* How often each signal has come and was not taken: +1 by the handler, taken by exchange. */
 extern go__atomic(uint32_t) go__signal_arrived[GO__SIGNALS];
 
