@@ -436,6 +436,67 @@ static void elements_are_copied_by_value(void)
     }
 }
 
+enum { DEEP = 40 };
+
+static go_mutex depth_lock;
+static int64_t depth_sum;
+
+/* A frame of half a kilobyte for each level; the element lies in the last one. */
+static __attribute__((noinline)) int64_t at_depth(int depth, int64_t value, bool sends)
+{
+    volatile int64_t room[64];
+    room[0] = room[63] = value + depth;
+    if (depth > 0) {
+        int64_t below = at_depth(depth - 1, value, sends);
+        CHECK(room[0] == value + depth && room[63] == value + depth);
+        return below;
+    }
+    int64_t v = sends ? value : -1;
+    CHECK_EQUAL(sends ? go_chan_send(c, &v) : go_chan_recv(c, &v), 0);
+    return v;
+}
+
+static void sends_from_the_depth(void *arg)
+{
+    int value = (int)(intptr_t)arg;
+    CHECK_EQUAL(at_depth(DEEP, 0, true), 0); /* grows, and shrinks again */
+    CHECK_EQUAL(at_depth(value % DEEP, value, true), value);
+    CHECK_EQUAL(go_chan_send(done, NULL), 0);
+}
+
+static void receives_into_the_depth(void *arg)
+{
+    int64_t sum = at_depth((int)(intptr_t)arg % DEEP, 0, false) + at_depth(DEEP, 0, false);
+    go_mutex_lock(&depth_lock);
+    depth_sum += sum;
+    go_mutex_unlock(&depth_lock);
+    CHECK_EQUAL(go_chan_send(done, NULL), 0);
+}
+
+/* TestShrinkStackDuringBlockedSend: an element may lie on a stack that grew for it, while its owner waits. */
+static void elements_may_lie_on_stacks_that_grew(void)
+{
+    enum { MANY = 100 };
+    done = go_chan_new(0, 0);
+    for (int turn = 0; turn < 2; turn++) {
+        go_func first = turn == 0 ? sends_from_the_depth : receives_into_the_depth;
+        go_func second = turn == 0 ? receives_into_the_depth : sends_from_the_depth;
+        c = go_chan_new(sizeof(int64_t), 0);
+        depth_sum = 0;
+        for (intptr_t i = 1; i <= MANY; i++) {
+            go(first, (void *)i);
+        }
+        CHECK_EQUAL(go_sleep(blink), 0); /* they wait by now */
+        for (intptr_t i = 1; i <= MANY; i++) {
+            go(second, (void *)i);
+        }
+        join(2 * MANY);
+        CHECK_EQUAL(depth_sum, MANY * (MANY + 1) / 2);
+        go_chan_unref(c);
+    }
+    go_chan_unref(done);
+}
+
 static void signals(void *arg)
 {
     (void)arg;
@@ -669,6 +730,7 @@ int main(void)
         BEHAVIOUR(many_consumers_share_a_stream),
         BEHAVIOUR(a_try_sees_the_element_or_the_close),
         BEHAVIOUR(elements_are_copied_by_value),
+        BEHAVIOUR(elements_may_lie_on_stacks_that_grew),
         BEHAVIOUR(elements_of_size_zero_are_counted),
         BEHAVIOUR(len_and_cap_say_how_full_it_is),
         BEHAVIOUR(what_comes_before_is_seen_after),

@@ -319,6 +319,27 @@ static void a_whole_tree_cancelled_from_everywhere_at_once(void)
     }
 }
 
+/* TestWithCancelSimultaneouslyCanceledParent: the child is cancelled with its parent or made of one that is done. */
+static void a_child_made_during_the_cancel_is_done(void)
+{
+    for (int i = 0; i < 500; i++) {
+        go_context *parent = go_context_with_cancel(NULL);
+        go_waitgroup_add(&wg, 1);
+        go(cancel_it, parent);
+        if (i % 2 == 0) {
+            go_yield();
+        }
+        go_context *child = go_context_with_cancel(parent), *timed = go_context_with_timeout(parent, hour);
+        wait_done(child);
+        wait_done(timed);
+        check_done(child, -ECANCELED);
+        go_context_unref(child);
+        go_context_unref(timed);
+        go_waitgroup_wait(&wg);
+        go_context_unref(parent);
+    }
+}
+
 struct pair {
     go_context *parent, *child;
 };
@@ -579,6 +600,7 @@ int main(void)
         BEHAVIOUR(a_child_keeps_its_parent_alive),
         BEHAVIOUR(children_that_are_done_leave_their_parent),
         BEHAVIOUR(a_whole_tree_cancelled_from_everywhere_at_once),
+        BEHAVIOUR(a_child_made_during_the_cancel_is_done),
         BEHAVIOUR(a_cancel_inside_a_cancel),
         BEHAVIOUR(a_cancel_goes_through_all_layers),
         BEHAVIOUR(a_timeout_goes_through_all_layers),

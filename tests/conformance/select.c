@@ -434,6 +434,52 @@ static void the_last_in_a_queue_may_leave_it(void)
     go_chan_unref(done);
 }
 
+/* --- stacks (TestSelectStackAdjust) --- */
+
+/* A frame of half a kilobyte for each level; the elements and the cases lie in the last one. */
+static __attribute__((noinline)) int64_t select_at_depth(int depth)
+{
+    volatile int64_t room[64];
+    room[0] = room[63] = depth;
+    if (depth > 0) {
+        int64_t below = select_at_depth(depth - 1);
+        CHECK(room[0] == depth && room[63] == depth);
+        return below;
+    }
+    int64_t v[2] = {-1, -1};
+    go_case cases[] = {{c, &v[0], GO_DIRECTION_RECV, 1}, {d, &v[1], GO_DIRECTION_RECV, 1}};
+    int happened = go_select(cases, 2);
+    CHECK(happened == 0 || happened == 1);
+    CHECK(cases[happened].result == 0 && v[1 - happened] == -1);
+    return v[happened];
+}
+
+static void selects_at_depth(void *arg)
+{
+    int depth = (int)(intptr_t)arg;
+    CHECK(select_at_depth(depth) > 0);
+    CHECK(select_at_depth(40 - depth) > 0);
+    report();
+}
+
+static void a_select_may_wait_on_a_stack_that_grew(void)
+{
+    enum { MANY = 40 };
+    c = go_chan_new(sizeof(int64_t), 0);
+    d = go_chan_new(sizeof(int64_t), 0);
+    done = go_chan_new(0, MANY);
+    for (intptr_t depth = 0; depth < MANY; depth++) {
+        go(selects_at_depth, (void *)depth);
+    }
+    for (int64_t v = 1; v <= 2 * MANY; v++) {
+        CHECK_EQUAL(go_chan_send(v % 3 == 0 ? d : c, &v), 0);
+    }
+    join(MANY);
+    go_chan_unref(c);
+    go_chan_unref(d);
+    go_chan_unref(done);
+}
+
 /* --- programs (TestSelectStress, doubleselect.go, select.go) --- */
 
 enum { STRESS = 10000 };
@@ -624,6 +670,7 @@ int main(void)
         BEHAVIOUR(sends_are_chosen_at_random),
         BEHAVIOUR(leaving_a_queue_in_which_one_stands_twice),
         BEHAVIOUR(the_last_in_a_queue_may_leave_it),
+        BEHAVIOUR(a_select_may_wait_on_a_stack_that_grew),
         BEHAVIOUR(selects_sends_and_receives_mix),
         BEHAVIOUR(a_select_sends_once),
         BEHAVIOUR(cases_are_switched_off_by_nil),

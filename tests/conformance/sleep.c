@@ -1,5 +1,8 @@
 /* Sleeping, after Go's time.Sleep tests. */
 #include <errno.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include "support/behaviour.h"
 
@@ -169,6 +172,42 @@ static void a_done_context_ends_a_sleep(void)
     go_context_unref(ctx);
 }
 
+static void on_alarm(int signo)
+{
+    (void)signo;
+}
+
+static void blocks_for_a_moment(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        go_block_begin();
+        (void)usleep(1000);
+        go_block_end();
+    }
+    go_waitgroup_done(&wg);
+}
+
+/* os/signal TestTime, TestEINTR, TestSpuriousWakeupsNeverHangSemasleep: signals that keep coming, and interrupt system calls, neither
+ * cut a sleep short nor lose it. */
+static void signals_do_not_disturb_sleepers(void)
+{
+    struct sigaction ours = {.sa_handler = on_alarm}; /* without SA_RESTART */
+    const struct itimerval often = {{0, 300}, {0, 300}}, off = {{0, 0}, {0, 0}};
+    CHECK_EQUAL(sigaction(SIGALRM, &ours, NULL), 0);
+    CHECK_EQUAL(setitimer(ITIMER_REAL, &often, NULL), 0);
+    go_waitgroup_add(&wg, 2);
+    go(blocks_for_a_moment, NULL);
+    go(blocks_for_a_moment, NULL);
+    for (int i = 0; i < 50; i++) {
+        int64_t start = go_now();
+        CHECK_EQUAL(go_sleep(GO_MILLISECOND), 0);
+        CHECK(go_now() - start >= GO_MILLISECOND);
+    }
+    go_waitgroup_wait(&wg);
+    CHECK_EQUAL(setitimer(ITIMER_REAL, &off, NULL), 0); /* the handler stays: one may be on its way */
+}
+
 static void *foreign_canceled(void *arg)
 {
     sleep_canceled(arg);
@@ -207,15 +246,11 @@ static void foreign_threads_sleep_too(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BEHAVIOUR(sleeping_takes_at_least_the_duration),
-        BEHAVIOUR(zero_and_negative_durations_return_at_once),
-        BEHAVIOUR(sleep_until_reaches_the_deadline),
-        BEHAVIOUR(the_clock_never_goes_back),
-        BEHAVIOUR(huge_durations_do_not_wrap_around),
-        BEHAVIOUR(sleepers_wake_in_the_order_of_their_deadlines),
-        BEHAVIOUR(busy_goroutines_do_not_starve_sleepers),
-        BEHAVIOUR(a_done_context_ends_a_sleep),
-        BEHAVIOUR(foreign_threads_sleep_too),
+        BEHAVIOUR(sleeping_takes_at_least_the_duration),   BEHAVIOUR(zero_and_negative_durations_return_at_once),
+        BEHAVIOUR(sleep_until_reaches_the_deadline),       BEHAVIOUR(the_clock_never_goes_back),
+        BEHAVIOUR(huge_durations_do_not_wrap_around),      BEHAVIOUR(sleepers_wake_in_the_order_of_their_deadlines),
+        BEHAVIOUR(busy_goroutines_do_not_starve_sleepers), BEHAVIOUR(a_done_context_ends_a_sleep),
+        BEHAVIOUR(signals_do_not_disturb_sleepers),        BEHAVIOUR(foreign_threads_sleep_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -218,6 +218,48 @@ static void two_tickers_in_one_select_both_come(void)
     go_ticker_free(b);
 }
 
+static _Atomic(bool) hog_stop;
+
+static void yield_all_the_time(void *arg)
+{
+    (void)arg;
+    while (!hog_stop) {
+        go_yield();
+    }
+    go_waitgroup_done(&wg);
+}
+
+static void take_ticks(void *arg)
+{
+    for (int i = 0; i < 20; i++) {
+        go_ticker *t = go_ticker_new((int64_t)(intptr_t)arg);
+        CHECK(will_tick(go_ticker_chan(t)));
+        go_ticker_reset(t, GO_MICROSECOND * 20);
+        CHECK(will_tick(go_ticker_chan(t)) && will_tick(go_ticker_chan(t)));
+        go_ticker_free(t);
+    }
+    go_waitgroup_done(&wg);
+}
+
+/* TestTickerStress, TestTickerConcurrentStress: tickers come and go while others compute. */
+static void tickers_come_and_go_among_busy_goroutines(void)
+{
+    hog_stop = false;
+    go_waitgroup_add(&wg, 2);
+    go(yield_all_the_time, NULL);
+    go(yield_all_the_time, NULL);
+    go_waitgroup takers = GO_WAITGROUP_INIT;
+    for (int round = 0; round < 2; round++) {
+        for (intptr_t i = 1; i <= 10; i++) {
+            go_waitgroup_add(&wg, 1);
+            go_waitgroup_go(&takers, take_ticks, (void *)(i * 100000));
+        }
+        go_waitgroup_wait(&takers);
+    }
+    hog_stop = true;
+    go_waitgroup_wait(&wg);
+}
+
 static void *use_tickers(void *arg)
 {
     (void)arg;
@@ -257,6 +299,7 @@ int main(void)
         BEHAVIOUR(a_huge_period_does_not_wrap_around),
         BEHAVIOUR(a_ticker_of_one_nanosecond_does_not_stop_the_world),
         BEHAVIOUR(two_tickers_in_one_select_both_come),
+        BEHAVIOUR(tickers_come_and_go_among_busy_goroutines),
         BEHAVIOUR(foreign_threads_use_tickers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -527,6 +527,141 @@ static void busy_goroutines_do_not_starve_functions(void)
     go_timer_free(t);
 }
 
+static void give_and_take(void *arg)
+{
+    go_case cases[] = {{((go_chan **)arg)[0], NULL, GO_DIRECTION_SEND, 1}, {((go_chan **)arg)[1], NULL, GO_DIRECTION_RECV, 1}};
+    while (go_select(cases, 2) == 0) {}
+    go_waitgroup_done(&wg);
+}
+
+/* TestTimerFairness, TestTimerFairness2: a channel that always has something does not hold up the timer beside it. */
+static void traffic_does_not_starve_timers(void)
+{
+    go_chan *two[] = {go_chan_new(0, 0), go_chan_new(0, 0)};
+    go_waitgroup_add(&wg, 2);
+    go(give_and_take, two);
+    go(give_and_take, two);
+    for (int i = 0; i < 5; i++) {
+        int64_t start = go_now();
+        go_timer *t = go_timer_new(step);
+        go_case cases[] = {{two[0], NULL, GO_DIRECTION_RECV, 1}, {go_timer_chan(t), NULL, GO_DIRECTION_RECV, 1}};
+        while (go_select(cases, 2) == 0) {}
+        CHECK(go_now() - start >= step && go_now() - start < 10 * GO_SECOND);
+        go_timer_free(t);
+    }
+    CHECK_EQUAL(go_chan_close(two[1]), 0);
+    go_waitgroup_wait(&wg);
+    go_chan_unref(two[0]);
+    go_chan_unref(two[1]);
+}
+
+/* --- many at once --- */
+
+static go_timer *shared_timer;
+
+static void use_the_shared_timer(void *arg)
+{
+    for (int i = (int)(intptr_t)arg; i < 2000; i++) {
+        (void)ticked(go_timer_chan(shared_timer));
+        switch (i % 3) {
+        case 0: (void)go_timer_stop(shared_timer); break;
+        case 1: (void)go_timer_reset(shared_timer, 1); break;
+        default: (void)go_timer_reset(shared_timer, i % 50 * GO_MICROSECOND); break;
+        }
+        if (i % 64 == 0) {
+            go_yield();
+        }
+    }
+    go_waitgroup_done(&wg);
+}
+
+/* TestConcurrentTimerReset, TestConcurrentTimerResetStop, TestMultiWakeupTimer. */
+static void many_may_use_one_timer(void)
+{
+    for (int round = 0; round < 2; round++) {
+        shared_timer = go_timer_new(1);
+        go_waitgroup_add(&wg, 8);
+        for (intptr_t i = 0; i < 8; i++) {
+            go(use_the_shared_timer, (void *)i);
+        }
+        go_waitgroup_wait(&wg);
+        (void)go_timer_stop(shared_timer);
+        CHECK(!ticked(go_timer_chan(shared_timer)));
+        CHECK(!go_timer_reset(shared_timer, 1)); /* it works as before */
+        CHECK(will_tick(go_timer_chan(shared_timer)));
+        go_timer_free(shared_timer);
+    }
+}
+
+struct stopped {
+    go_timer *timer;
+    _Atomic(bool) ran, stopped;
+};
+
+static void ran_in_vain(void *arg)
+{
+    ((struct stopped *)arg)->ran = true;
+}
+
+static void stop_in_time(void *arg)
+{
+    struct stopped *s = arg;
+    s->timer = go_timer_func(2 * step, ran_in_vain, s);
+    CHECK_EQUAL(go_sleep(step), 0);
+    s->stopped = go_timer_stop(s->timer); /* false: the machine was too busy */
+    go_waitgroup_done(&wg);
+}
+
+/* TestTimerStopStress. */
+static void functions_stopped_in_time_never_run(void)
+{
+    static struct stopped all[100];
+    go_waitgroup_add(&wg, 100);
+    for (int i = 0; i < 100; i++) {
+        all[i].ran = all[i].stopped = false;
+        go(stop_in_time, &all[i]);
+    }
+    go_waitgroup_wait(&wg);
+    CHECK_EQUAL(go_sleep(2 * step), 0);
+    for (int i = 0; i < 100; i++) {
+        CHECK(!all[i].stopped || !all[i].ran);
+        go_timer_free(all[i].timer);
+    }
+}
+
+static void sleep_briefly(void *arg)
+{
+    (void)arg;
+    CHECK_EQUAL(go_sleep(10 * GO_MICROSECOND), 0);
+    go_waitgroup_done(&wg);
+}
+
+/* TestLongAdjustTimers, TestAdjustTimers: a heap full of timers, moved to and fro, does not slow down those beside it without end. */
+static void moving_many_timers_leaves_time_for_others(void)
+{
+    enum { MANY = 2000 };
+    static go_timer *timers[MANY];
+    int64_t start = go_now();
+    for (int i = 0; i < MANY; i++) {
+        timers[i] = go_timer_new(hour + i % 7 * GO_SECOND);
+    }
+    go_waitgroup_add(&wg, MANY);
+    for (int i = 0; i < MANY; i++) {
+        go(sleep_briefly, NULL);
+        CHECK(go_timer_reset(timers[i], hour / (1 + i % 5)));
+        CHECK(go_timer_reset(timers[MANY - 1 - i], 2 * hour));
+        if (i % 100 == 0) {
+            CHECK_EQUAL(go_sleep(GO_MICROSECOND), 0);
+        }
+    }
+    go_waitgroup_wait(&wg);
+    for (int i = 0; i < MANY; i++) {
+        CHECK(go_timer_stop(timers[i]));
+        go_timer_free(timers[i]);
+    }
+    CHECK(go_now() - start < 60 * GO_SECOND);
+}
+
 /* --- free --- */
 
 static void freeing_a_timer_stops_it(void)
@@ -626,6 +761,10 @@ int main(void)
         BEHAVIOUR(a_function_runs_in_a_goroutine_without_a_context),
         BEHAVIOUR(a_function_may_free_its_own_timer),
         BEHAVIOUR(busy_goroutines_do_not_starve_functions),
+        BEHAVIOUR(traffic_does_not_starve_timers),
+        BEHAVIOUR(many_may_use_one_timer),
+        BEHAVIOUR(functions_stopped_in_time_never_run),
+        BEHAVIOUR(moving_many_timers_leaves_time_for_others),
         BEHAVIOUR(freeing_a_timer_stops_it),
         BEHAVIOUR(a_reference_keeps_the_channel_of_a_freed_timer),
         BEHAVIOUR(many_stopped_timers_cost_nothing),
