@@ -60,9 +60,13 @@ __asm__(".pushsection .note.GNU-split-stack,\"\",@progbits\n\t.popsection\n\t"
 
 /* ThreadSanitizer must not look at the records of m, p and g: a slot's next goroutine and the last one are not ordered for its
  * eyes, on purpose. So functions outside the scheduler that write them are GO__NO_TSAN, and what the scheduler's headers give to the
- * rooms above stays by itself then (clang still sees its atomics). */
+ * rooms above stays by itself then. clang's no_sanitize leaves the atomics watched; its second attribute does not. */
 #if GO__TSAN
-#define GO__NO_TSAN      __attribute__((no_sanitize("thread"), noinline))
+#if defined(__clang__)
+#define GO__NO_TSAN __attribute__((no_sanitize("thread"), disable_sanitizer_instrumentation, noinline))
+#else
+#define GO__NO_TSAN __attribute__((no_sanitize("thread"), noinline))
+#endif
 #define GO__SCHED_INLINE static GO__UNUSED GO__NO_TSAN
 #else
 #define GO__NO_TSAN

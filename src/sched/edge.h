@@ -25,6 +25,19 @@ GO__INLINE void go__edge_publish(void *object)
     __tsan_release(object);
 }
 
+/* From the start of mp's thread (its record, its thread-locals) to every goroutine that runs there. What goroutines do one after the
+ * other on a thread is not ordered by it: that is no synchronization of theirs. */
+GO__INLINE void go__edge_thread_started(struct go__m *mp)
+{
+    __tsan_release(&mp->tid);
+}
+
+GO__INLINE void go__edge_resumed(struct go__g *gp, struct go__m *mp)
+{
+    __tsan_acquire(&mp->tid);
+    __tsan_acquire(gp);
+}
+
 GO__INLINE void go__edge_receive(void *object)
 {
     __tsan_acquire(object);
@@ -76,6 +89,17 @@ GO__INLINE void go__edge_publish(void *object)
 GO__INLINE void go__edge_receive(void *object)
 {
     (void)object;
+}
+
+GO__INLINE void go__edge_thread_started(struct go__m *mp)
+{
+    (void)mp;
+}
+
+GO__INLINE void go__edge_resumed(struct go__g *gp, struct go__m *mp)
+{
+    (void)gp;
+    (void)mp;
 }
 
 GO__INLINE void go__edge_run_release(void) {}

@@ -5,6 +5,7 @@
 
 #include "os/sanitize.h"
 #include "os/thread.h"
+#include "sched/edge.h"
 #include "sched/hooks.h"
 #include "sched/proc.h"
 #include "stack/overflow.h"
@@ -23,6 +24,7 @@ static void attach(struct go__m *mp)
     store_rlx(&mp->inside, 1u); /* rlx: a started thread has it set before its p; go_run's own has no p */
     go__san_native(&mp->g0buf);
     go__m_set(mp);
+    go__edge_thread_started(mp);
 }
 
 static void detach(struct go__m *mp)
@@ -99,6 +101,7 @@ int go__machine_start(struct go__p *pp, bool spinning)
         go__sched.all_m = mp;
     } else {
         go__sched.m_count--;
+        pp->m = NULL; /* sysmon may look at a p at any time, and mp goes */
     }
     go__futex_unlock(&go__sched.lock);
     if (error != 0) {

@@ -57,7 +57,7 @@ GO__INLINE void switch_away(struct go__m *mp, struct go__g *gp, struct go__g *ne
 {
     go__switch(&gp->buf, hand_over(mp, gp, next, dying));
     go__san_switch_finish(&gp->buf, NULL);
-    go__edge_acquire(gp);
+    go__edge_resumed(gp, gp->m);
 }
 
 GO__INLINE void leave_stack(struct go__m *mp, struct go__g *gp, go__commit_fn commit, void *arg, bool dying)
