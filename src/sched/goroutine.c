@@ -54,7 +54,7 @@ static const struct go__gobuf *goroutine_main(void *arg)
     struct go__g *gp = arg;
     struct go__m *mp = go__m();
     go__san_switch_finish(&gp->buf, mp->after == NULL || mp->after_g->thread != NULL ? &mp->g0buf : NULL);
-    go__edge_acquire(gp);
+    go__edge_resumed(gp, mp);
     go__landed(mp);
     go__leave(go__m());
     gp->start(gp->arg);
