@@ -7,6 +7,7 @@
 
 #include "debug/debug.h"
 #include "go/debug.h"
+#include "os/sigaction.h"
 #include "sched/hooks.h"
 
 static go__atomic(uint32_t) wanted;    /* set by the handler, taken by sysmon */
@@ -23,23 +24,23 @@ static void on_sigquit(int signo)
 void go__sigquit_start(void)
 {
     struct sigaction now, ours = {0};
-    if (sigaction(SIGQUIT, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL) {
+    if (go__sigaction(SIGQUIT, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0 || now.sa_handler != SIG_DFL) {
         return;
     }
     ours.sa_handler = on_sigquit;
     ours.sa_flags = SA_RESTART | SA_ONSTACK;
     (void)sigfillset(&ours.sa_mask);
     store_rlx(&wanted, 0u);
-    store_rel(&installed, sigaction(SIGQUIT, &ours, NULL) == 0); /* pairs with go__debug_sysmon_thread_init */
+    store_rel(&installed, go__sigaction(SIGQUIT, &ours, NULL) == 0); /* pairs with go__debug_sysmon_thread_init */
 }
 
 void go__sigquit_stop(void)
 {
     struct sigaction now;
-    if (xchg_acqrel(&installed, 0u) != 0 && sigaction(SIGQUIT, NULL, &now) == 0 && now.sa_handler == on_sigquit) {
+    if (xchg_acqrel(&installed, 0u) != 0 && go__sigaction(SIGQUIT, NULL, &now) == 0 && now.sa_handler == on_sigquit) {
         now.sa_handler = SIG_DFL; /* a handler that the program has put there since stays */
         now.sa_flags = 0;
-        (void)sigaction(SIGQUIT, &now, NULL);
+        (void)go__sigaction(SIGQUIT, &now, NULL);
     }
 }
 

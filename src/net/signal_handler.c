@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "os/sigaction.h"
 #include "os/syscall.h"
 
 static struct sigaction before[GO__SIGNALS]; /* what was there; by go__signal_change */
@@ -13,17 +14,7 @@ go__atomic(uint32_t) go__signal_handlers;
 go__atomic(uint32_t) go__signal_wanted[GO__SIGNALS];
 go__atomic(uint32_t) go__signal_arrived[GO__SIGNALS];
 
-/* ThreadSanitizer holds handlers back until their thread comes by, which go_run's thread does not while it sleeps. Ours touches nothing
- * that could disturb the tool, so it goes past it, unwatched. */
-#if GO__TSAN
-int __sigaction(int signo, const struct sigaction *act, struct sigaction *old);
-#define sigaction(signo, act, old) __sigaction(signo, act, old)
-#define UNWATCHED                  __attribute__((no_sanitize_thread))
-#else
-#define UNWATCHED
-#endif
-
-static UNWATCHED void note(int signo)
+static GO__HANDLER void note(int signo)
 {
     (void)add_rlx(&go__signal_arrived[signo], 1u); /* rlx: ordered by the write, and by the count of handlers */
     int fd = load_sc(&go__signal_target);
@@ -33,7 +24,7 @@ static UNWATCHED void note(int signo)
     }
 }
 
-static UNWATCHED void on_signal(int signo)
+static GO__HANDLER void on_signal(int signo)
 {
     (void)add_sc(&go__signal_handlers, 1u); /* sc: see signal.h */
     bool wanted = load_sc(&go__signal_wanted[signo]) != 0;
@@ -54,9 +45,9 @@ void go__signal_change(void *change)
         (void)sigfillset(&ours.sa_mask);
         store_rlx(&go__signal_arrived[c->signo], 0u); /* rlx: its handler is not there yet */
         store_sc(&go__signal_wanted[c->signo], 1u);   /* sc: see signal.h */
-        c->error = sigaction(c->signo, &ours, &before[c->signo]) == 0 ? 0 : -errno;
+        c->error = go__sigaction(c->signo, &ours, &before[c->signo]) == 0 ? 0 : -errno;
     } else {
-        c->error = sigaction(c->signo, &before[c->signo], NULL) == 0 ? 0 : -errno;
+        c->error = go__sigaction(c->signo, &before[c->signo], NULL) == 0 ? 0 : -errno;
         store_sc(&go__signal_wanted[c->signo], 0u);
     }
 }
