@@ -16,26 +16,25 @@ GO__INLINE unsigned chunk_size(unsigned chunk)
     return chunk == 0 ? 1u << GO__FD_CHUNK_BITS : go__fd_chunk_start(chunk);
 }
 
-GO__NOINLINE struct go__fd *go__fd_make(int fd, int *error)
+GO__NOINLINE int go__fd_make(int fd, struct go__fd **record)
 {
     unsigned chunk = go__fd_chunk((unsigned)fd);
     if (go__syscall2(SYS_fcntl, fd, F_GETFD) < 0) { /* a wild number must not make a table of its size */
-        *error = -EBADF;
-        return NULL;
+        return -EBADF;
     }
     size_t bytes =
         sizeof(struct go__fd) * chunk_size(chunk); /* addresses only, until records are touched; zero is "open, unknown" */
     struct go__fd *records = go__vm_map(0, bytes, go__vm_page());
     struct go__fd *before = NULL;
     if (records == NULL) {
-        *error = -ENOMEM;
-        return NULL;
+        return -ENOMEM;
     }
     if (!cas_acqrel(&go__fd_chunks[chunk], &before, records)) { /* rel publishes the mapping, acq sees a faster one's */
         go__vm_unmap(records, bytes);
         records = before;
     }
-    return &records[(unsigned)fd - go__fd_chunk_start(chunk)];
+    *record = &records[(unsigned)fd - go__fd_chunk_start(chunk)];
+    return 0;
 }
 
 void go__fd_raise_top(int fd)
@@ -105,8 +104,8 @@ void go__fd_unlock_commit(void *record)
 
 #define RETRY 2
 
-/* Queues for the turn that another use has. */
-static int queue_for_turn(struct go__fd_use *use, enum go__fd_direction d, struct go__fd_waiter *w)
+/* Queues for the turn that another use has: GO__FD_WAIT, RETRY or -ETIMEDOUT. */
+static GO__NOINLINE int queue_for_turn(struct go__fd_use *use, enum go__fd_direction d, struct go__fd_waiter *w)
 {
     struct go__fd *r = use->record;
     struct go__g *gp = go__self();
@@ -133,7 +132,7 @@ static int queue_for_turn(struct go__fd_use *use, enum go__fd_direction d, struc
     return GO__FD_WAIT;
 }
 
-/* Woken without the turn. */
+/* Woken without the turn: the use has none, and is to be ended. */
 static GO__NOINLINE void leave_queue(struct go__fd_use *use, enum go__fd_direction d, struct go__fd_waiter *w)
 {
     struct go__fd *r = use->record;
@@ -144,7 +143,6 @@ static GO__NOINLINE void leave_queue(struct go__fd_use *use, enum go__fd_directi
     go__spin_unlock(&r->lock);
     use->turn = 0;
     use->dropped = w->dropped;
-    go__fd_end(use);
 }
 
 /* The word was in the way of go__fd_begin_fast: 0 if that can be tried again. */
@@ -158,42 +156,37 @@ static GO__NOINLINE int clear_way(struct go__fd_use *use)
     return (word & GO__FD_CLOSING) != 0 ? -EBADF : 0;
 }
 
-/* 0: begun; an error; or GO__FD_WAIT. */
-static GO__NOINLINE int begin_or_queue(struct go__fd_use *use, enum go__fd_direction d, struct go__fd_waiter *w)
-{
-    int code;
-    do {
-        code = clear_way(use);
-        if (code != 0 || go__fd_begin_fast(use, use->record, use->fd, GO__FD_TURN(d))) {
-            return code;
-        }
-        code = queue_for_turn(use, d, w);
-    } while (code == RETRY);
-    return code;
-}
-
+/* What goes deep (clear_way yields, go__wait_park parks, go__fd_end may close) is called from here and not from further below, because
+ * there is little stack left. */
 GO__NOINLINE int go__fd_begin_slow(struct go__fd_use *use, enum go__fd_direction d, enum go__reason reason)
 {
     struct go__fd_waiter w;
-    int code = begin_or_queue(use, d, &w);
+    int code;
+    do {
+        code = clear_way(use);
+        if (code != 0 || go__fd_begin_fast(use, use->fd, GO__FD_TURN(d))) {
+            return code;
+        }
+        code = queue_for_turn(use, d, &w);
+    } while (code == RETRY);
     if (code != GO__FD_WAIT) {
         return code;
     }
     code = go__wait_park(w.g, w.ticket, INT64_MAX, go__fd_unlock_commit, use->record, reason);
     if (code != 0) { /* 0: whoever had the turn has handed it over */
         leave_queue(use, d, &w);
+        go__fd_end(use);
     }
     return code;
 }
 
 int go__fd_hold(struct go__fd_use *use, int fd)
 {
-    int code = 0;
-    struct go__fd *r = go__fd_find(fd, &code);
-    if (go__unlikely(r == NULL)) {
+    int code = go__fd_find(fd, &use->record);
+    if (go__unlikely(code != 0)) {
         return code;
     }
-    while (!go__fd_begin_fast(use, r, fd, 0)) {
+    while (!go__fd_begin_fast(use, fd, 0)) {
         code = clear_way(use);
         if (code != 0) {
             return code;
@@ -309,9 +302,9 @@ static int release(struct go__fd *r, int fd)
 
 int go__fd_close(int fd)
 {
-    int error;
-    struct go__fd *r = go__fd_find(fd, &error);
-    if (r == NULL) {
+    struct go__fd *r;
+    int error = go__fd_find(fd, &r);
+    if (error != 0) {
         return error == -EBADF ? error : (int)go__syscall1(SYS_close, fd);
     }
     uint64_t word = load_rlx(&r->word); /* rlx: the compare-and-swap decides */
@@ -354,9 +347,9 @@ static GO__NOINLINE void take_over(struct go__fd *r)
 
 int go__fd_adopt(int fd, enum go__fd_kind kind, uint32_t flags)
 {
-    int error;
-    struct go__fd *r = go__fd_find(fd, &error);
-    if (r == NULL) {
+    struct go__fd *r;
+    int error = go__fd_find(fd, &r);
+    if (error != 0) {
         (void)go__syscall1(SYS_close, fd);
         return error;
     }

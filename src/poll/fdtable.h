@@ -100,7 +100,7 @@ struct go__fd_use {
 
 extern go__atomic(struct go__fd *) go__fd_chunks[GO__FD_CHUNKS]; /* set once, never freed */
 
-struct go__fd *go__fd_make(int fd, int *error); /* makes fd's chunk; NULL and -ENOMEM, or -EBADF if it is not open */
+int go__fd_make(int fd, struct go__fd **record); /* go__fd_find that makes fd's chunk; -EBADF also if fd is not open */
 
 /* A record that has something to be reset at the end of a run: all of them lie below the highest number that was raised to. */
 void go__fd_raise_top(int fd);
@@ -123,15 +123,15 @@ GO__INLINE struct go__fd *go__fd_peek(int fd)
     return go__likely(records != NULL) ? &records[(unsigned)fd - go__fd_chunk_start(chunk)] : NULL;
 }
 
-/* The record of a number; NULL and *error: -EBADF for what cannot be open, -ENOMEM. */
-GO__INLINE struct go__fd *go__fd_find(int fd, int *error)
+/* *record of a number. 0; -EBADF for what cannot be open; -ENOMEM. */
+GO__INLINE int go__fd_find(int fd, struct go__fd **record)
 {
     if (go__unlikely(fd < 0)) {
-        *error = -EBADF;
-        return NULL;
+        return -EBADF;
     }
     struct go__fd *r = go__fd_peek(fd);
-    return go__likely(r != NULL) ? r : go__fd_make(fd, error);
+    *record = r;
+    return go__likely(r != NULL) ? 0 : go__fd_make(fd, record);
 }
 
 GO__INLINE uint32_t go__fd_generation(uint64_t word)
@@ -180,10 +180,10 @@ void go__fd_unlock_commit(void *record);
 
 int go__fd_begin_slow(struct go__fd_use *use, enum go__fd_direction d, enum go__reason reason);
 
-/* A use of the record, if no more than a compare-and-swap is needed. turn: GO__FD_TURN or 0. */
-GO__INLINE bool go__fd_begin_fast(struct go__fd_use *use, struct go__fd *r, int fd, uint32_t turn)
+/* A use of use->record, if no more than a compare-and-swap is needed. turn: GO__FD_TURN or 0. */
+GO__INLINE bool go__fd_begin_fast(struct go__fd_use *use, int fd, uint32_t turn)
 {
-    use->record = r;
+    struct go__fd *r = use->record;
     use->fd = fd;
     use->turn = turn;
     use->dropped = false;
@@ -199,12 +199,11 @@ GO__INLINE bool go__fd_begin_fast(struct go__fd_use *use, struct go__fd *r, int 
 
 GO__INLINE int go__fd_begin(struct go__fd_use *use, int fd, enum go__fd_direction d, enum go__reason reason)
 {
-    int error;
-    struct go__fd *r = go__fd_find(fd, &error);
-    if (go__unlikely(r == NULL)) {
+    int error = go__fd_find(fd, &use->record);
+    if (go__unlikely(error != 0)) {
         return error;
     }
-    return go__likely(go__fd_begin_fast(use, r, fd, GO__FD_TURN(d))) ? 0 : go__fd_begin_slow(use, d, reason);
+    return go__likely(go__fd_begin_fast(use, fd, GO__FD_TURN(d))) ? 0 : go__fd_begin_slow(use, d, reason);
 }
 
 #endif

@@ -100,22 +100,34 @@ static int refuse(const struct go__fd_use *use, unsigned expired)
     return go__fd_has(use->record, expired) ? -ETIMEDOUT : 0;
 }
 
+/* 0 and the inode, 0 of what is no socket; or -errno. Out of line, so that its struct does not lie on the stack while check_socket
+ * registers. */
+static GO__NOINLINE int socket_inode(int fd, uint64_t *inode)
+{
+    struct stat st;
+    int error = (int)go__syscall2(SYS_fstat, fd, (long)&st);
+    if (error == 0) {
+        *inode = S_ISSOCK(st.st_mode) ? st.st_ino : 0;
+    }
+    return error;
+}
+
 /* A socket that is not ours: is it still the one that was registered? */
 static GO__NOINLINE int check_socket(struct go__fd_use *use, bool *socket)
 {
     struct go__fd *r = use->record;
-    struct stat st;
-    long error = go__syscall2(SYS_fstat, use->fd, (long)&st);
-    if (error < 0) {
-        return (int)error;
+    uint64_t inode = 0;
+    int error = socket_inode(use->fd, &inode);
+    if (error != 0) {
+        return error;
     }
-    *socket = S_ISSOCK(st.st_mode);
-    if (!*socket || (load_rlx(&r->registered) == load_rlx(&go__netpoll_number) && load_rlx(&r->inode) == st.st_ino)) {
+    *socket = inode != 0;
+    if (!*socket || (load_rlx(&r->registered) == load_rlx(&go__netpoll_number) && load_rlx(&r->inode) == inode)) {
         return 0; /* rlx: written by those who hold a reference, and any two write the same */
     }
-    if (load_rlx(&r->inode) != st.st_ino) {
+    if (load_rlx(&r->inode) != inode) {
         store_rlx(&r->kind, (uint32_t)GO__FD_UNKNOWN); /* the next try looks at it anew */
-        store_rlx(&r->inode, (uint64_t)st.st_ino);
+        store_rlx(&r->inode, inode);
     }
     return go__netpoll_register(r, use->fd, use->generation);
 }
@@ -135,12 +147,13 @@ static int prepare(struct go__fd_use *use, bool *renew)
     return error;
 }
 
+/* GO__FD_WAIT: *w is filled and queued, the lock held; 0 or an error, which is negative. */
 static GO__NOINLINE int begin_wait(struct go__fd_use *use, enum go__fd_direction d, uint32_t edge, struct go__fd_waiter *w)
 {
     struct go__fd *r = use->record;
     bool renew;
     int code = prepare(use, &renew);
-    if (code != 0) {
+    if (code < 0) {
         return code;
     }
     struct go__g *gp = go__self();
@@ -290,6 +303,25 @@ GO__NOINLINE void go__fd_end_poll(struct go__fd_poll *p)
 
 /* --- events --- */
 
+/* record.lock held. An event of these directions: whoever waits for one is to ask the kernel again. */
+GO__INLINE void announce(struct go__fd *r, unsigned directions, struct go__g_list *ready, uint32_t *taken)
+{
+    for (unsigned d = 0; d < 2; d++) {
+        if ((directions & 1u << d) == 0) {
+            continue;
+        }
+        store_rel(&r->edge[d],
+                  load_rlx(&r->edge[d]) + 1); /* rel pairs with the reader's acquiring load before it asks the kernel */
+        struct go__fd_waiter *w;
+        while ((w = go__fd_claim(&r->ready[d], taken)) != NULL) {
+            struct go__g *gp = w->g;
+            if (go__wake_prepare(gp, w->ticket, 0)) {
+                go__g_list_push(ready, gp);
+            }
+        }
+    }
+}
+
 void go__fd_event(const struct go__fd_event *event, struct go__g_list *ready, uint32_t *taken)
 {
     struct go__fd *r = go__fd_peek(event->fd);
@@ -304,22 +336,10 @@ void go__fd_event(const struct go__fd_event *event, struct go__g_list *ready, ui
     if (event->careful && !go__fd_has(r, GO__FD_CAREFUL)) {
         store_rlx(&r->flags, load_rlx(&r->flags) | GO__FD_CAREFUL); /* rlx: published with the edge */
     }
-    for (unsigned d = 0; d < 2; d++) {
-        if ((event->directions & 1u << d) == 0) {
-            continue;
-        }
-        store_rel(&r->edge[d],
-                  load_rlx(&r->edge[d]) + 1); /* rel pairs with the reader's acquiring load before it asks the kernel */
-        struct go__fd_waiter *w;
-        while ((w = go__fd_claim(&r->ready[d], taken)) != NULL) {
-            struct go__g *gp = w->g;
-            if (go__wake_prepare(gp, w->ticket, 0)) {
-                go__g_list_push(ready, gp);
-            }
-        }
-    }
-    if (go__unlikely(!go__fd_has(r, GO__FD_OWN)) && (r->ready[0] != NULL || r->ready[1] != NULL) && load_rlx(&r->inode) == 0) {
-        (void)go__netpoll_rearm(r, event->fd); /* the one shot was for the other direction */
+    announce(r, event->directions, ready, taken);
+    if (go__unlikely(!go__fd_has(r, GO__FD_OWN)) && (r->ready[0] != NULL || r->ready[1] != NULL) && load_rlx(&r->inode) == 0 &&
+        go__netpoll_rearm(r, event->fd) != 0) { /* the one shot was for the other direction */
+        announce(r, 3, ready, taken);           /* no event would come any more: whoever waits tries again and is told why */
     }
     go__spin_unlock(&r->lock);
 }
