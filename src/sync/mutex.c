@@ -120,9 +120,8 @@ static bool must_wait(go_mutex *m)
                 settle(m, LOCKED);
                 return false;
             }
-        } else if ((word & WAKE) != 0 || (m->private_queue & WOKEN) != 0) {
-            return true;
-        } else if (cas_rlx(word_of(m), &word, word | WAKE)) { /* rlx: the queue is published by its own lock */
+        } else if ((word & WAKE) != 0 || (m->private_queue & WOKEN) != 0 ||
+                   cas_rlx(word_of(m), &word, word | WAKE)) { /* rlx: the queue is published by its own lock */
             return true;
         }
     }
