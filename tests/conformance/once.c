@@ -30,6 +30,24 @@ static void only_the_first_call_runs(void)
     call(&runs);
 }
 
+static void call_it(void *arg)
+{
+    go_once_do(&once, increment, arg);
+}
+
+/* ref/mem, "Once": what fn did comes before the return of any call. Nothing else orders the two here. */
+static void what_fn_did_is_seen_after_any_call(void)
+{
+    for (int i = 0; i < 1000; i++) {
+        once = (go_once)GO_ONCE_INIT;
+        runs = 0;
+        go(call_it, &runs);
+        UNTIL(__atomic_load_n(&once.private_word, __ATOMIC_RELAXED) == GO__ONCE_DONE);
+        go_once_do(&once, increment, &runs);
+        CHECK_EQUAL(runs, 1);
+    }
+}
+
 static void exits(void *arg)
 {
     increment(arg);
@@ -141,9 +159,9 @@ static void one_once_inside_another(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BEHAVIOUR(only_the_first_call_runs),     BEHAVIOUR(go_exit_inside_counts_as_over),
-        BEHAVIOUR(others_wait_until_it_is_over), BEHAVIOUR(who_waits_goes_on_after_go_exit),
-        BEHAVIOUR(one_once_inside_another),
+        BEHAVIOUR(only_the_first_call_runs),        BEHAVIOUR(what_fn_did_is_seen_after_any_call),
+        BEHAVIOUR(go_exit_inside_counts_as_over),   BEHAVIOUR(others_wait_until_it_is_over),
+        BEHAVIOUR(who_waits_goes_on_after_go_exit), BEHAVIOUR(one_once_inside_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
