@@ -268,7 +268,8 @@ NET_TEST(a_dial_may_have_for_ever)
 static void accept_in_vain(void *arg)
 {
     atomic_fetch_add(&ended, 1);
-    CHECK_EQUAL(go_accept((int)(intptr_t)arg), -ECANCELED);
+    int code = go_accept((int)(intptr_t)arg);
+    CHECK(code == -ECANCELED || code == -EBADF || code == -ENOTSOCK); /* the latter ones: it came too late for the listener */
     atomic_fetch_add(&ended, 1);
 }
 
@@ -282,11 +283,13 @@ NET_TEST(a_port_can_be_listened_on_again)
         atomic_store(&ended, 0);
         go(accept_in_vain, (void *)(intptr_t)listener);
         await_count(&ended, 1);
-        settle(); /* it must know the listener before the number is used again */
+        settle();
         CHECK(go_close(listener) == 0);
+        int in_its_place = open("/dev/null", O_RDONLY | O_CLOEXEC); /* so that one who comes late does not meet the next listener */
         listener = go_listen("tcp", at);
-        CHECK(listener >= 0);
+        CHECK(in_its_place >= 0 && listener >= 0);
         await_count(&ended, 2);
+        CHECK(close(in_its_place) == 0);
     }
     CHECK(go_close(listener) == 0);
     return 0;
@@ -392,6 +395,7 @@ NET_TEST(signals_among_busy_goroutines)
 {
     go_chan *c = go_chan_new(sizeof(int), 1);
     int signo, many = 0;
+    signal(SIGUSR1, SIG_IGN); /* for those that are on their way at the end */
     atomic_store(&ended, 0);
     CHECK(go_signal_notify(c, SIGUSR1) == 0);
     go(yield_until_ended, NULL);

@@ -8,6 +8,7 @@ static go_rwmutex lock;
 static go_waitgroup wg;
 static _Atomic(int) readers, writers, passed;
 static _Atomic(bool) go_on;
+static int written; /* plain: only the lock orders those who touch it */
 
 /* Go's TestParallelReaders: a reader holds up no other. */
 static void reader_among_others(void *arg)
@@ -36,12 +37,14 @@ static void reads(void *arg)
 {
     for (int i = 0; i < *(int *)arg; i++) {
         go_rwmutex_rlock(&lock);
+        int seen = written;
         readers++;
         CHECK_EQUAL(writers, 0);
         if (i % 16 == 0) {
             go_yield();
         }
         CHECK_EQUAL(writers, 0);
+        CHECK_EQUAL(written, seen);
         readers--;
         go_rwmutex_runlock(&lock);
     }
@@ -51,6 +54,7 @@ static void writes(void *arg)
 {
     for (int i = 0; i < *(int *)arg; i++) {
         go_rwmutex_lock(&lock);
+        written++;
         writers++;
         CHECK(writers == 1 && readers == 0);
         if (i % 16 == 0) {
