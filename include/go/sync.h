@@ -133,7 +133,7 @@ GO_API int go_waitgroup_wait_until(go_waitgroup *wg, int64_t deadline);
 /* go_waitgroup_go: add 1, start fn(arg) as go() does, done when that goroutine ends, be it by go_exit: after its goroutine-local
  * values are destroyed.
  *   arg   passed as it is
- * Fatal:  when memory is out, or no runtime runs.
+ * Fatal:  when memory is out, no runtime runs, or fn is NULL.
  * Source: sync.WaitGroup.Go. */
 GO_API void go_waitgroup_go(go_waitgroup *wg, go_func fn, void *arg);
 
