@@ -180,11 +180,12 @@ static void link_subscription(struct subscription *s)
 static void unlink_subscription(struct subscription *s)
 {
     go__spin_lock(&lock);
-    struct subscription **at = &all;
-    while (*at != s) {
-        at = &(*at)->next;
+    for (struct subscription **at = &all; *at != NULL; at = &(*at)->next) {
+        if (*at == s) {
+            *at = s->next;
+            break;
+        }
     }
-    *at = s->next;
     while (sending == s) {
         go__spin_unlock(&lock);
         go__yield(); /* in the middle of a send that does not wait */
