@@ -69,18 +69,30 @@ static void out_creation(struct go__out *out, struct go__symbols *symbols, const
 
 /* gp says it waits but is on its stack yet: without a p it may be about to leave it while the world is stopped. In the order opposite to
  * the one in which go__park, the switch and go__landed write. */
-static bool is_leaving(struct go__g *gp)
+static bool is_on_stack(const struct go__m *mp, const struct go__g *gp)
 {
-    struct go__m *mp = gp->m;
-    if (mp == NULL) {
-        return false;
-    }
-    struct go__g *volatile *current = &mp->curg;
-    go__commit_fn volatile *after = &mp->after;
+    struct go__g *const volatile *current = &mp->curg;
+    const volatile go__commit_fn *after = &mp->after;
     if (*current == gp) {
         return true;
     }
     return *after != NULL && mp->after_g == gp;
+}
+
+/* gp->m is where gp ran last: that thread may have ended since, and its m is freed. So it is looked for among those there are, and the
+ * lock keeps them. */
+static bool is_leaving(const struct go__g *gp)
+{
+    bool leaving = false;
+    go__futex_lock(&go__sched.lock);
+    for (const struct go__m *mp = go__sched.all_m; mp != NULL; mp = mp->all_link) {
+        if (mp == gp->m) {
+            leaving = is_on_stack(mp, gp);
+            break;
+        }
+    }
+    go__futex_unlock(&go__sched.lock);
+    return leaving;
 }
 
 /* `own` is the trace of gp if gp runs and is the caller's, NULL otherwise; `still`: parked stacks stay as they are. */
