@@ -11,6 +11,7 @@
 
 #include "arch/gobuf.h"
 #include "base/compiler.h"
+#include "os/syscall.h"
 
 #if GO__ASAN
 #include <pthread.h>
@@ -18,6 +19,7 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if GO__TSAN
+#include <errno.h>
 #include <sanitizer/tsan_interface.h>
 #endif
 #if defined(__has_include)
@@ -113,6 +115,18 @@ GO__INLINE void go__san_switch_finish(struct go__gobuf *self, struct go__gobuf *
 #else
     (void)self;
     (void)left;
+#endif
+}
+
+/* close(2). ThreadSanitizer watches descriptors from libc's pipe(), socket() and so on to libc's close(): a number that libc gives out
+ * again without that looks like two opens that race. */
+GO__INLINE long go__san_close(int fd)
+{
+#if GO__TSAN
+    extern int close(int); /* <unistd.h> has names that rooms use as well */
+    return close(fd) == 0 ? 0 : -errno;
+#else
+    return go__syscall1(SYS_close, fd);
 #endif
 }
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "os/sanitize.h"
 #include "os/syscall.h"
 #include "os/vm.h"
 #include "poll/netpoll.h"
@@ -294,7 +295,7 @@ static int release(struct go__fd *r, int fd)
     uint64_t fresh = (uint64_t)(go__fd_generation(load_rlx(&r->word)) + 1) << 32; /* rlx: the record is ours */
     store_rel(&r->word, fresh | GO__FD_RELEASING); /* rel pairs with the acquiring CAS of the next use */
     go__spin_unlock(&r->lock);
-    long error = go__syscall1(SYS_close, fd);
+    long error = go__san_close(fd);
     uint64_t word = fresh | GO__FD_RELEASING;
     (void)cas_acqrel(&r->word, &word, fresh); /* fails if go__fd_adopt has the number already */
     return error == -EINTR ? 0 : (int)error;  /* Linux closes in any case */
@@ -305,7 +306,7 @@ int go__fd_close(int fd)
     struct go__fd *r;
     int error = go__fd_find(fd, &r);
     if (error != 0) {
-        return error == -EBADF ? error : (int)go__syscall1(SYS_close, fd);
+        return error == -EBADF ? error : (int)go__san_close(fd);
     }
     uint64_t word = load_rlx(&r->word); /* rlx: the compare-and-swap decides */
     for (;;) {
@@ -350,7 +351,7 @@ int go__fd_adopt(int fd, enum go__fd_kind kind, uint32_t flags)
     struct go__fd *r;
     int error = go__fd_find(fd, &r);
     if (error != 0) {
-        (void)go__syscall1(SYS_close, fd);
+        (void)go__san_close(fd);
         return error;
     }
     go__fd_raise_top(fd);
@@ -387,7 +388,7 @@ static void forget_users(struct go__fd *r, int fd, bool close)
     go__spin_unlock(&r->lock);
     go__free(deadlines);
     if (close) {
-        (void)go__syscall1(SYS_close, fd);
+        (void)go__san_close(fd);
     }
 }
 
