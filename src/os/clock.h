@@ -9,9 +9,6 @@
 /* Nanoseconds of CLOCK_MONOTONIC. On a system stack only (the vDSO is code we did not compile). */
 int64_t go__clock_now(void);
 
-/* CPU time in ns that thread `tid` has used, or -errno when it is gone. */
-int64_t go__clock_thread_cpu(int tid);
-
 /* The CPU's counter: monotonic enough to bound "how long ago", never converted to a time that users see. */
 GO__INLINE uint64_t go__clock_ticks(void)
 {

@@ -1,6 +1,9 @@
 #include "os/thread.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "os/syscall.h"
 
@@ -45,6 +48,21 @@ int go__thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)
 int go__thread_id(void)
 {
     return (int)go__syscall0(SYS_gettid);
+}
+
+bool go__thread_computes(int tid)
+{
+    char path[48], text[128];
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    long fd = go__syscall3(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    long n = go__syscall3(SYS_read, fd, (long)text, sizeof text - 1);
+    (void)go__syscall1(SYS_close, fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *name_end = strrchr(text, ')'); /* the name may contain anything; the state follows it */
+    return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'R';
 }
 
 void go__thread_yield(void)

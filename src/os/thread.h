@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 
 /* Starts fn(arg) on a new thread with every asynchronous signal blocked from its first instruction. 0 or -errno. */
 int go__thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
@@ -13,6 +14,10 @@ void go__thread_block_signals(sigset_t *old);
 void go__thread_restore_signals(const sigset_t *old);
 
 int go__thread_id(void);
+
+/* Whether thread `tid` of this process runs or would if there were a CPU for it, rather than sleeps in the kernel. Opens a file of /proc;
+ * false if it cannot. */
+bool go__thread_computes(int tid);
 void go__thread_yield(void);
 
 #endif

@@ -228,9 +228,6 @@ struct go__m {
     bool hog;                /* lost its p while burning CPU: counted in sched.hogs */
     bool gone;               /* its thread is past its last use of anything; to be joined */
     go__note note;           /* cleared by the owner before it can be found by a waker */
-
-    /* sysmon only. */
-    int64_t seen_cpu, seen_cpu_at;
 };
 
 struct go__sched {

@@ -7,8 +7,9 @@
  *   nobody has looked at the network for 10 ms                 looks
  *   timers or descriptors that nobody watches                  wakes a thread
  *
- * A goroutine that lost its p while its thread burned CPU is a hog. The number of hogs without a p is bounded, so that code that
- * computes without end cannot multiply threads; blocked threads are bounded by max_threads only. */
+ * A goroutine that loses its p while its thread computes is a hog. The number of hogs without a p is bounded, so that code that
+ * computes without end cannot multiply threads; blocked threads are bounded by max_threads only. The kernel says which it is: how much
+ * of a CPU the thread got says nothing when there are more of its kind than cores. */
 #include "sched/sysmon.h"
 
 #include "os/clock.h"
@@ -28,30 +29,19 @@
 
 static pthread_t thread;
 
-/* The CPU's share of the time since the last look: did the thread compute? */
-static bool burned_cpu(struct go__m *mp, int64_t now)
-{
-    int64_t cpu = go__clock_thread_cpu(mp->tid);
-    int64_t used = cpu - mp->seen_cpu;
-    int64_t passed = now - mp->seen_cpu_at;
-    mp->seen_cpu = cpu;
-    mp->seen_cpu_at = now;
-    return cpu >= 0 && used * 4 > passed; /* a quarter: the machine may have more threads than cores */
-}
-
 static bool work_waits_for(struct go__p *pp, int64_t now)
 {
     return go__work_waits() || load_rlx(&pp->runnext) != NULL || load_rlx(&pp->timer_next) <= now;
 }
 
 /* Takes pp from a goroutine that does not enter the runtime. */
-static bool retake(struct go__p *pp, int64_t now)
+static bool retake(struct go__p *pp)
 {
     bool taken = false;
     go__futex_lock(&go__sched.lock);
     struct go__m *mp = pp->m;
     if (mp != NULL && load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0) {
-        bool hog = burned_cpu(mp, now);
+        bool hog = go__thread_computes(mp->tid);
         bool too_many = hog && go__sched.hogs >= HOGS_PER_P * (uint32_t)go__sched.procs;
         taken = !too_many && go__claim_p(pp);
         if (taken && hog) {
@@ -108,7 +98,7 @@ static bool look_at(struct go__p *pp, int64_t now)
         return true;
     }
     poison(pp);
-    return now - pp->moved_since > STUCK_NS + STUCK_NS / 10 ? retake(pp, now) : true;
+    return now - pp->moved_since > STUCK_NS + STUCK_NS / 10 ? retake(pp) : true;
 }
 
 static void look_at_network(int64_t now)
