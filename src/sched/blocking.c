@@ -129,7 +129,8 @@ GO__NOINLINE void go__enter_parking_slow(struct go__m *mp)
         }
         if (claim == GO__CLAIM_ORPHAN) {
             mp->p = NULL;
-            mp->locked_g = NULL; /* the thread ends when the commit has run */
+            mp->locked_g = NULL;          /* the thread ends when the commit has run */
+            mp->lost_p = mp->hog = false; /* counted in a run that is over */
             return;
         }
         store_rel(&mp->inside, 0u);

@@ -38,6 +38,7 @@ static void detach(struct go__m *mp)
 static void machine_over(struct go__m *mp)
 {
     if (load_acq(&mp->claim) == GO__CLAIM_ORPHAN) { /* acq pairs with the store at the end of the run: nobody else knows mp */
+        mp->segs = (struct go__seg_cache){0};       /* segments of that run's depots, which stay mapped like its stack */
         detach(mp);
         free(mp);
         return;
@@ -78,7 +79,9 @@ static void *machine_main(void *arg)
 
 int go__machine_start(struct go__p *pp, bool spinning)
 {
-    go__machines_join(false);
+    if (load_acq(&go__sched.stopping) == 0) { /* at the end of a run somebody may be about to wake a thread that is over */
+        go__machines_join(false);
+    }
     struct go__m *mp = aligned_alloc(GO__CACHELINE, (sizeof *mp + GO__CACHELINE - 1) / GO__CACHELINE * GO__CACHELINE);
     if (mp == NULL) {
         return -ENOMEM;

@@ -183,4 +183,12 @@ GO__SCHED_INLINE struct go__g *go__self(void)
     return go__likely(mp != NULL) ? mp->curg : go__standin_get();
 }
 
+/* A foreign thread makes itself known: while it lives, goroutines that wait are not deadlocked. */
+GO__SCHED_INLINE void go__known(void)
+{
+    if (go__unlikely(go__m() == NULL)) {
+        (void)go__standin_get();
+    }
+}
+
 #endif

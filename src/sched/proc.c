@@ -50,6 +50,11 @@ void go__put_next(struct go__p *pp, struct go__g *gp)
 
 void go__global_put(struct go__g_list *list)
 {
+    struct go__m *mp = go__m();
+    if (go__unlikely(mp != NULL && load_acq(&mp->claim) == GO__CLAIM_ORPHAN)) { /* acq pairs with leave_orphans */
+        *list = (struct go__g_list){0}; /* goroutines of a run that is over: nobody runs them any more */
+        return;
+    }
     go__futex_lock(&go__sched.lock);
     struct go__g_list *global = &go__sched.global;
     if (global->tail != NULL) {
@@ -301,8 +306,11 @@ static struct go__g *found(struct go__m *mp, struct go__g *gp)
 {
     if (mp->spinning) {
         stop_spinning(mp);
-        if (load_rlx(&go__sched.idle_p_count) != 0 && (ring_visible() || go__unwatched())) {
-            go__wakep();
+        if (load_rlx(&go__sched.idle_p_count) != 0) {
+            go__barrier_heavy(); /* [idle-race]: who made work while we searched left it to us, and its barrier was light */
+            if (ring_visible() || go__unwatched()) {
+                go__wakep();
+            }
         }
     }
     return gp;

@@ -126,6 +126,7 @@ bool go__world_stop(int64_t timeout_ns);
 void go__world_start(void);
 
 /* The timer heap for a caller on a goroutine or foreign thread. */
+extern go__atomic(struct go__timers *) go__timers_outside; /* p 0's, for foreign threads; never freed, NULL before the first run */
 struct go__timers *go__timers_current(void);
 /* `when` has become the earliest deadline of that heap. */
 void go__timers_armed(struct go__timers *heap, int64_t when);

@@ -257,12 +257,12 @@ static bool end_threads(void)
 static void end(bool orphans)
 {
     go__edge_run_acquire();
+    go__chans_forget(); /* before subscriptions let go of channels that dropped goroutines wait on */
     go__signals_stop();
     go__debug_stop();
     go__sysmon_stop();
     go__leak_report();
     store_rel(&go__sched.active, 0u);
-    go__chans_forget();
     go__standins_cancel();
     go__bounds_drop_all();
     go__locals_drop_all();

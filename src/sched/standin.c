@@ -89,6 +89,13 @@ struct go__g *go__standin_get(void)
     return &s->g;
 }
 
+/* It waits without a ticket: said so (go__wait_sole), or never had one. */
+static bool is_sole(struct go__g *gp)
+{
+    uint32_t word = load_acq(&gp->claim); /* acq pairs with the store in go__wait_sole */
+    return word == 0 || (word & GO__WAIT_STATES) == GO__WAIT_SOLE;
+}
+
 int go__standin_park(go__commit_fn commit, void *arg, enum go__reason reason)
 {
     struct go__g *gp = go__standin_get();
@@ -97,11 +104,11 @@ int go__standin_park(go__commit_fn commit, void *arg, enum go__reason reason)
     go__futex_lock(&go__sched.lock);
     if (load_rlx(&go__sched.active) == 0) { /* rlx: the lock orders it */
         go__futex_unlock(&go__sched.lock);
-        uint32_t ticket = go__claim_open_ticket(gp);
-        if (ticket == 0 || s->run == 0 || s->run != go__sched.run_number) {
+        if (is_sole(gp) || s->run == 0 || s->run != go__sched.run_number) {
             go__fatal("a thread waits in a goco call (%s) while no runtime runs", go__reason_text[reason]);
         }
-        if (go__claim(gp, ticket)) { /* the run ended on the way here; otherwise somebody wakes us all the same */
+        uint32_t ticket = go__claim_open_ticket(gp); /* 0: claimed */
+        if (ticket != 0 && go__claim(gp, ticket)) {  /* the run ended on the way here; otherwise somebody wakes us all the same */
             return -ECANCELED;
         }
         go__futex_lock(&go__sched.lock);
@@ -124,13 +131,6 @@ int go__standin_park(go__commit_fn commit, void *arg, enum go__reason reason)
 void go__standin_wake(struct go__g *gp)
 {
     go__note_wake(&gp->thread->note);
-}
-
-/* It waits without a ticket: said so (go__wait_sole), or never had one. */
-static bool is_sole(struct go__g *gp)
-{
-    uint32_t word = load_acq(&gp->claim); /* acq pairs with the store in go__wait_sole */
-    return word == 0 || (word & GO__WAIT_STATES) == GO__WAIT_SOLE;
 }
 
 void go__standins_cancel(void)

@@ -146,7 +146,6 @@ GO__NOINLINE void go__wakep(void)
 
 void go__handoff(struct go__p *pp)
 {
-    bool timers = load_rlx(&pp->timer_next) != INT64_MAX;
     if (go__runq_length(pp) != 0 || go__runq_hides(pp) || load_rlx(&go__sched.global_count) != 0 || go__unwatched()) {
         go__m_start(pp, false);
         return;
@@ -162,7 +161,7 @@ void go__handoff(struct go__p *pp)
         return;
     }
     fence_sc(); /* the p is idle, then poll_until is read; the sleeper in the poller does it the other way round */
-    if (timers && load_rlx(&pp->timer_next) < load_sc(&go__sched.poll_until)) {
+    if (load_rlx(&pp->timer_next) < load_sc(&go__sched.poll_until)) { /* foreign threads arm in a heap whose p is on its way */
         go__netpoll_break();
     }
 }
@@ -171,7 +170,7 @@ struct go__timers *go__timers_current(void)
 {
     struct go__m *mp = go__m();
     if (mp == NULL) {
-        return go__sched.all_p[0]->timers;
+        return load_acq(&go__timers_outside); /* all_p goes with the run, while we may be on our way here */
     }
     if (mp->curg == NULL) {
         return mp->p != NULL ? mp->p->timers : go__sched.all_p[0]->timers;

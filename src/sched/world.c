@@ -185,6 +185,9 @@ static int change_procs(int procs, struct go__m *self)
         }
         go__sched.all_p[go__sched.all_p_count++] = pp;
     }
+    for (int i = before; i < procs; i++) {
+        (void)go__timers_init(go__sched.all_p[i]); /* some come back; one that has a heap needs no memory */
+    }
     struct go__p *own = self != NULL ? self->p : NULL;
     if (own != NULL && (int)own->index >= procs) {
         struct go__p *other = go__sched.all_p[0];

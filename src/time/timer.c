@@ -74,6 +74,8 @@ struct go__timers {
     struct go__timers *pool_link; /* under pool_lock */
 };
 
+go__atomic(struct go__timers *) go__timers_outside; /* see sched/proc.h */
+
 static go__spinlock pool_lock;
 static struct go__timers *pool; /* heaps of no p; under pool_lock */
 
@@ -166,7 +168,7 @@ static void sift_down(struct go__timers *h, uint32_t position, int64_t when, uin
 static void publish(struct go__timers *h)
 {
     int64_t next = h->used > 0 ? entry_at(h, ROOT)->when : INT64_MAX;
-    if (load_rlx(&h->p->timer_next) != next) {
+    if (h->p != NULL && load_rlx(&h->p->timer_next) != next) {
         /* rlx: readers use it as a hint and take the lock; the race of arming against a thread that goes to sleep is settled
          * by go__timers_armed (sched/proc.h). */
         store_rlx(&h->p->timer_next, next);
@@ -272,7 +274,7 @@ static struct go__timers *lock_with_room(struct go__timers *h, uint32_t extra)
 {
     for (;;) {
         h = lock_current(h);
-        if (go__likely(h->used + h->reserved + extra <= h->room)) {
+        if (go__likely(h->used + h->reserved + extra <= h->room) || h->p == NULL) {
             return h;
         }
         uint32_t chunks = h->chunk_count;
@@ -285,9 +287,17 @@ static struct go__timers *lock_with_room(struct go__timers *h, uint32_t extra)
 
 int go__timer_arm(struct go__timer *t, int64_t when)
 {
-    struct go__timers *h = lock_with_room(go__timers_current(), 1);
+    struct go__timers *h = go__timers_current();
+    if (go__unlikely(h == NULL)) { /* there has been no run yet, as below */
+        return 0;
+    }
+    h = lock_with_room(h, 1);
     if (h == NULL) {
         return -ENOMEM;
+    }
+    if (go__unlikely(h->p == NULL)) { /* the run is over: who parks is told so */
+        go__spin_unlock(&h->lock);
+        return 0;
     }
     insert(h, t, when);
     bool first = entry_at(h, ROOT)->slot + 1 == t->index;
@@ -303,9 +313,10 @@ int go__timer_arm(struct go__timer *t, int64_t when)
 
 struct go__timers *go__timers_reserve(void)
 {
-    struct go__timers *h = lock_with_room(go__timers_current(), 1);
+    struct go__timers *h = go__timers_current();
+    h = h != NULL ? lock_with_room(h, 1) : NULL;
     if (h != NULL) {
-        h->reserved++;
+        h->reserved += h->p != NULL; /* nothing fires after the end of the run */
         go__spin_unlock(&h->lock);
     }
     return h;
@@ -506,7 +517,7 @@ int go__timers_init(struct go__p *pp)
 {
     struct go__timers *h = pp->timers;
     go__vdso_init();
-    if (h != NULL) { /* the p comes back after go_set_procs had retired it */
+    if (h != NULL) { /* the p comes back after go_set_procs had retired it; what was moved stays where it is */
         go__spin_lock(&h->lock);
         h->moved_to = NULL;
         go__spin_unlock(&h->lock);
@@ -524,7 +535,12 @@ int go__timers_init(struct go__p *pp)
             return -ENOMEM;
         }
     }
+    go__spin_lock(&h->lock); /* a thread of the last run may be looking */
     h->p = pp;
+    go__spin_unlock(&h->lock);
+    if (pp->index == 0) {
+        store_rel(&go__timers_outside, h); /* pairs with go__timers_current */
+    }
     go__edge_publish(h);
     store_rlx(&pp->timer_next, INT64_MAX); /* rlx: published with the p */
     pp->timers = h;
@@ -544,6 +560,7 @@ void go__timers_destroy(struct go__p *pp)
     h->used = h->reserved = h->room = h->chunk_count = 0;
     h->slot_top = h->slot_free = 0;
     h->moved_to = NULL;
+    h->p = NULL;
     go__spin_unlock(&h->lock);
     for (uint32_t i = 0; i < count; i++) {
         go__free(h->memory[i]);
