@@ -77,15 +77,13 @@ void go__aside_unlock(void *aside)
 GO__NOINLINE struct go__g *go__aside_begin_wait(struct go__aside *aside, int64_t deadline)
 {
     struct go__g *gp = go__self();
-    uint32_t ticket = go__wait_begin(gp, deadline, true);
     go__spin_lock(&aside->lock);
     if (aside->done) {
         go__spin_unlock(&aside->lock);
-        go__wait_end(gp, ticket);
         return NULL;
     }
     aside->waiter = gp;
-    aside->ticket = ticket;
+    aside->ticket = go__wait_begin(gp, deadline, true);
     return gp;
 }
 

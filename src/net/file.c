@@ -20,7 +20,8 @@ long go__io_quietly(long nr, long fd, long a, long b, long c)
         (void)go__syscall4(SYS_rt_sigprocmask, SIG_BLOCK, (long)&pipe_signal, (long)&before, sizeof before);
     }
     long n = go__syscall4(nr, fd, a, b, c);
-    if (n == -EPIPE) {
+    /* Some may be written before the other side goes: then there is a signal and no error. */
+    if (n == -EPIPE || (foreign && (before & pipe_signal) == 0)) {
         struct timespec now = {0, 0};
         (void)go__syscall4(SYS_rt_sigtimedwait, (long)&pipe_signal, 0, (long)&now, sizeof pipe_signal);
     }

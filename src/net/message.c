@@ -39,19 +39,33 @@ static GO__NOINLINE long try_sendmsg(struct go__fd_use *use, void *arg)
     return go__syscall3(SYS_sendmsg, use->fd, (long)c->buffer, c->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* MSG_DONTWAIT: not even for its turn; one system call does not mix with another's. */
+static GO__NOINLINE int begin_now(struct go__fd_use *use, int fd, enum go__fd_direction d)
+{
+    if (go__canceled(go__self())) {
+        return -ECANCELED;
+    }
+    int error = go__fd_hold(use, fd);
+    if (error == 0 && (go__fd_expired(use, d) != 0 || go__io_kind(use) == GO__FD_UNKNOWN)) {
+        error = go__io_check(use, d);
+    }
+    return error;
+}
+
 /* Inline, because there is little stack below. */
 GO__INLINE ssize_t transfer(int fd, enum go__fd_direction d, go__io_try try_once, struct message_call *c)
 {
     struct go__fd_use use;
     enum go__reason reason = d == GO__FD_READ ? GO__REASON_IO_READ : GO__REASON_IO_WRITE;
-    ssize_t n = go__io_begin(&use, fd, d, reason);
+    bool wait = (c->flags & MSG_DONTWAIT) == 0;
+    ssize_t n = wait ? go__io_begin(&use, fd, d, reason) : begin_now(&use, fd, d);
     if (n != 0) {
         return n;
     }
     if (d == GO__FD_WRITE) {
         GO__IO_RELEASE();
     }
-    if ((c->flags & MSG_DONTWAIT) != 0) {
+    if (!wait) {
         n = try_once(&use, c);
     } else {
         n = go__io_run(&use, d, reason, try_once, c);

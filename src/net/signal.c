@@ -85,13 +85,15 @@ static void deliver_all(void)
 
 static void deliver_signals(void *arg)
 {
-    int fd = (int)(intptr_t)arg;
+    struct go__fd_use hold = {.fd = (int)(uint32_t)(uintptr_t)arg, .generation = (uint32_t)((uintptr_t)arg >> 32)};
+    hold.record = go__fd_peek(hold.fd);
     uint64_t count;
     go__self()->system = 1;
     (void)go_context_bind(NULL); /* the first subscriber's context is none of ours */
-    while (go_read(fd, &count, sizeof count) > 0) {
+    while (go_read(hold.fd, &count, sizeof count) > 0) {
         deliver_all();
     }
+    go__fd_end(&hold);
 }
 
 /* Returns when all handlers have finished that did not see what the caller stored before, sc: see signal.h. */
@@ -124,7 +126,13 @@ static int start(void)
     struct go__fd *r = go__fd_peek((int)fd);
     error = go__netpoll_register(r, (int)fd, go__fd_generation(load_rlx(&r->word))); /* rlx: nobody else knows fd */
     if (error == 0) {
-        error = go__spawn_deep(deliver_signals, (void *)(intptr_t)fd);
+        /* The deliverer's from now on: as long as it may still read, the number cannot be another descriptor's. */
+        struct go__fd_use hold;
+        (void)go__fd_hold(&hold, (int)fd);
+        error = go__spawn_deep(deliver_signals, (void *)((uintptr_t)hold.generation << 32 | (uint32_t)fd));
+        if (error != 0) {
+            go__fd_end(&hold);
+        }
     }
     if (error != 0) {
         (void)go_close((int)fd);

@@ -110,7 +110,6 @@ static GO__NOINLINE int queue_for_turn(struct go__fd_use *use, enum go__fd_direc
 {
     struct go__fd *r = use->record;
     struct go__g *gp = go__self();
-    uint32_t ticket = go__wait_begin(gp, INT64_MAX, false);
     int code = 0;
     go__spin_lock(&r->lock);
     uint64_t word = load_rlx(&r->word); /* rlx: the compare-and-swap decides */
@@ -124,12 +123,11 @@ static GO__NOINLINE int queue_for_turn(struct go__fd_use *use, enum go__fd_direc
     } while (code == 0 && !cas_acq(&r->word, &word, (word + GO__FD_REF) | GO__FD_QUEUE(d)));
     if (code != 0) {
         go__spin_unlock(&r->lock);
-        go__wait_end(gp, ticket);
         return code;
     }
     use->generation = go__fd_generation(word);
     w->poll = false;
-    go__fd_enqueue(&r->turns[d], w, gp, ticket);
+    go__fd_enqueue(&r->turns[d], w, gp, go__wait_begin(gp, INT64_MAX, false));
     return GO__FD_WAIT;
 }
 
@@ -274,6 +272,8 @@ static void wipe(struct go__fd *r)
     store_rlx(&r->kind, (uint32_t)GO__FD_UNKNOWN);
     store_rlx(&r->registered, 0u);
     store_rlx(&r->inode, UINT64_C(0));
+    go__free(r->path); /* go_close has taken it; left only if the number was closed behind our back */
+    r->path = NULL;
 }
 
 static void remove_path(struct go__fd *r)
@@ -407,7 +407,7 @@ static void reset(struct go__fd *r, int fd)
 
 void go__fd_reset_all(void)
 {
-    int end = xchg_acqrel(&top, 0);
+    int end = load_acq(&top); /* stays: a record known from this run is used in the next without being made known again */
     for (int fd = 0; fd < end; fd++) {
         struct go__fd *r = go__fd_peek(fd);
         if (r != NULL) {

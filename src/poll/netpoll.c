@@ -29,6 +29,9 @@ char go__io_edge;
 
 #define SLOTS 16
 
+/* Foreign threads in a wait: they come back even when the run is over, so its end leaves this word alone. */
+static go__atomic(int64_t) foreign_waiting;
+
 static struct {
     GO__ALIGNED(GO__CACHELINE) go__atomic(int64_t) waiting;
 } slots[SLOTS];
@@ -53,7 +56,7 @@ void go__netpoll_wait_less(uint32_t count)
 
 bool go__netpoll_has_waiters(void)
 {
-    int64_t sum = 0;
+    int64_t sum = load_rlx(&foreign_waiting);
     for (int i = 0; i < SLOTS; i++) {
         sum += load_rlx(&slots[i].waiting); /* rlx: see above */
     }
@@ -81,10 +84,18 @@ void go__netpoll_count_reset(void)
 /* A foreign thread is about to wait: nobody may be watching yet, because no goroutine had a reason to. */
 static void begin_foreign(void)
 {
-    go__netpoll_wait_more();
+    (void)add_rlx(&foreign_waiting, 1);
     go__barrier_light(); /* [idle-race]: the waiter is counted, now look for somebody who polls or will look again */
     if (go__unwatched()) {
         go__wakep();
+    }
+}
+
+static void end_foreign(void)
+{
+    (void)sub_rlx(&foreign_waiting, 1);
+    if (load_sc(&go__sched.polling) != 0 && !go__netpoll_has_waiters()) {
+        go__netpoll_break();
     }
 }
 
@@ -160,23 +171,20 @@ static GO__NOINLINE int begin_wait(struct go__fd_use *use, enum go__fd_direction
     if (go__unlikely(gp->thread != NULL)) {
         begin_foreign();
     }
-    uint32_t ticket = go__wait_begin(gp, INT64_MAX, false);
     w->poll = false;
     go__spin_lock(&r->lock);
     code = refuse(use, GO__FD_EXPIRED(d));
     if (go__likely(code == 0 && load_rlx(&r->edge[d]) == edge)) { /* rlx: changes under the lock only */
-        go__fd_enqueue(&r->ready[d], w, gp, ticket);
-        code = go__unlikely(renew) ? go__netpoll_rearm(r, use->fd) : 0;
-        if (go__likely(code == 0)) {
+        code = go__unlikely(renew) ? go__netpoll_rearm(r, use->fd, 1u << d) : 0;
+        if (go__likely(code == 0)) { /* the ticket is opened when nothing can stop the wait: a canceller may have it at once */
+            go__fd_enqueue(&r->ready[d], w, gp, go__wait_begin(gp, INT64_MAX, false));
             go__netpoll_wait_more();
             return GO__FD_WAIT;
         }
-        go__fd_dequeue(&r->ready[d], w);
     }
     go__spin_unlock(&r->lock);
-    go__wait_end(gp, ticket);
     if (gp->thread != NULL) {
-        go__netpoll_unwait(1);
+        end_foreign();
     }
     return code;
 }
@@ -185,14 +193,15 @@ static GO__NOINLINE int begin_wait(struct go__fd_use *use, enum go__fd_direction
 static GO__NOINLINE void leave_wait(struct go__fd_use *use, enum go__fd_direction d, struct go__fd_waiter *w)
 {
     struct go__fd *r = use->record;
-    uint32_t taken = w->g->thread != NULL;
     go__spin_lock(&r->lock);
     if (w->queued && go__fd_generation(load_rlx(&r->word)) == use->generation) { /* rlx: changes under the lock only */
         go__fd_dequeue(&r->ready[d], w);
-        taken++;
+        go__netpoll_unwait(1); /* under the lock: a run that ends resets the record first, then the count */
     }
     go__spin_unlock(&r->lock);
-    go__netpoll_unwait(taken);
+    if (w->g->thread != NULL) {
+        end_foreign();
+    }
 }
 
 int go__fd_wait(struct go__fd_use *use, enum go__fd_direction d, uint32_t edge, enum go__reason reason)
@@ -236,21 +245,23 @@ static void dequeue_both(struct go__fd_poll *p)
 }
 
 /* record.lock held. 0 or what registering says. */
-static int enqueue_both(struct go__fd_poll *p, struct go__g *gp, uint32_t ticket, bool renew)
+static int enqueue_both(struct go__fd_poll *p, struct go__g *gp, int64_t deadline, bool renew)
 {
     struct go__fd *r = p->use.record;
+    int error = renew ? go__netpoll_rearm(r, p->use.fd, p->directions) : 0;
+    if (error != 0) {
+        return error;
+    }
+    uint32_t ticket = go__wait_begin(gp, deadline, true);
     for (unsigned d = 0; d < 2; d++) {
+        p->waiter[d].ticket = ticket;
         if ((p->directions & 1u << d) != 0) {
             p->waiter[d].poll = true;
             go__fd_enqueue(&r->ready[d], &p->waiter[d], gp, ticket);
             go__netpoll_wait_more();
         }
     }
-    int error = renew ? go__netpoll_rearm(r, p->use.fd) : 0;
-    if (error != 0) {
-        dequeue_both(p);
-    }
-    return error;
+    return 0;
 }
 
 GO__NOINLINE int go__fd_begin_poll(struct go__fd_poll *p, int64_t deadline)
@@ -265,24 +276,21 @@ GO__NOINLINE int go__fd_begin_poll(struct go__fd_poll *p, int64_t deadline)
     if (gp->thread != NULL) {
         begin_foreign();
     }
-    uint32_t ticket = go__wait_begin(gp, deadline, true);
     for (unsigned d = 0; d < 2; d++) {
         p->waiter[d].g = gp;
-        p->waiter[d].ticket = ticket;
         p->waiter[d].queued = p->waiter[d].dropped = false;
     }
     go__spin_lock(&r->lock);
     code = refuse(&p->use, 0);
     if (code == 0 && !moved(p)) {
-        code = enqueue_both(p, gp, ticket, renew);
+        code = enqueue_both(p, gp, deadline, renew);
         if (code == 0) {
             return GO__FD_WAIT;
         }
     }
     go__spin_unlock(&r->lock);
-    go__wait_end(gp, ticket);
     if (gp->thread != NULL) {
-        go__netpoll_unwait(1);
+        end_foreign();
     }
     return code;
 }
@@ -297,7 +305,7 @@ GO__NOINLINE void go__fd_end_poll(struct go__fd_poll *p)
     go__spin_unlock(&r->lock);
     p->use.dropped = p->waiter[0].dropped || p->waiter[1].dropped;
     if (p->waiter[0].g->thread != NULL) {
-        go__netpoll_unwait(1);
+        end_foreign();
     }
 }
 
@@ -338,8 +346,8 @@ void go__fd_event(const struct go__fd_event *event, struct go__g_list *ready, ui
     }
     announce(r, event->directions, ready, taken);
     if (go__unlikely(!go__fd_has(r, GO__FD_OWN)) && (r->ready[0] != NULL || r->ready[1] != NULL) && load_rlx(&r->inode) == 0 &&
-        go__netpoll_rearm(r, event->fd) != 0) { /* the one shot was for the other direction */
-        announce(r, 3, ready, taken);           /* no event would come any more: whoever waits tries again and is told why */
+        go__netpoll_rearm(r, event->fd, 0) != 0) { /* the one shot was for the other direction */
+        announce(r, 3, ready, taken);              /* no event would come any more: whoever waits tries again and is told why */
     }
     go__spin_unlock(&r->lock);
 }

@@ -86,7 +86,7 @@ extern go__atomic(uint32_t) go__netpoll_number; /* of the poller of this run: re
 int go__netpoll_register(struct go__fd *r, int fd, uint32_t generation);
 
 /* record.lock held: one-shot, for the directions somebody waits for. */
-int go__netpoll_rearm(struct go__fd *r, int fd);
+int go__netpoll_rearm(struct go__fd *r, int fd, unsigned more); /* more: and those directions */
 
 /* Before close(2): a duplicate elsewhere may keep the registration alive. */
 void go__netpoll_forget(struct go__fd *r, int fd);

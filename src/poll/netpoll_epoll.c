@@ -89,11 +89,11 @@ int go__netpoll_register(struct go__fd *r, int fd, uint32_t generation)
     return error;
 }
 
-int go__netpoll_rearm(struct go__fd *r, int fd)
+int go__netpoll_rearm(struct go__fd *r, int fd, unsigned more)
 {
     uint32_t generation = go__fd_generation(load_rlx(&r->word)); /* rlx: changes under the lock only */
-    uint32_t events =
-        EPOLLONESHOT | (r->ready[GO__FD_READ] != NULL ? EPOLLIN | EPOLLRDHUP : 0) | (r->ready[GO__FD_WRITE] != NULL ? EPOLLOUT : 0);
+    bool in = r->ready[GO__FD_READ] != NULL || (more & 1u) != 0, out = r->ready[GO__FD_WRITE] != NULL || (more & 2u) != 0;
+    uint32_t events = EPOLLONESHOT | (in ? EPOLLIN | EPOLLRDHUP : 0) | (out ? EPOLLOUT : 0);
     int error = -ENOENT;
     if (load_rlx(&r->registered) == load_rlx(&go__netpoll_number)) {
         error = control(EPOLL_CTL_MOD, fd, generation, events);
