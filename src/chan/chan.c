@@ -325,6 +325,7 @@ int go_chan_send_until(go_chan *c, const void *elem, int64_t deadline)
 
 int go_chan_try_send(go_chan *c, const void *elem)
 {
+    go__known();
     if (c == NULL) {
         return -EAGAIN;
     }
@@ -483,6 +484,7 @@ GO__INLINE bool seems_empty(const go_chan *c)
 
 int go_chan_try_recv(go_chan *c, void *elem)
 {
+    go__known();
     if (c == NULL) {
         return -EAGAIN;
     }
@@ -525,6 +527,7 @@ static void collect(struct go__chan_queue *q, struct go__g_list *ready)
 
 int go_chan_close(go_chan *c)
 {
+    go__known();
     struct go__g_list ready = {NULL, NULL, 0};
     if (c == NULL) {
         return -EINVAL;

@@ -399,6 +399,7 @@ static GO__NOINLINE int try_one(go_case *cases)
 
 int go_select_try(go_case *cases, size_t count)
 {
+    go__known();
     if (go__unlikely(count > MOST)) {
         return -EINVAL;
     }

@@ -105,6 +105,7 @@ static void unlock(go_timer *t)
 
 bool go_timer_stop(go_timer *t)
 {
+    go__known();
     lock(t);
     bool pending = go__timer_disarm(&t->timer);
     if (t->chan != NULL) {
@@ -132,6 +133,7 @@ static bool reset_armed(go_timer *t, int64_t due, bool *pending)
 
 bool go_timer_reset(go_timer *t, int64_t duration)
 {
+    go__known();
     int64_t due = go__usertimer_due(duration);
     bool pending;
     if (go__likely(reset_armed(t, due, &pending))) {

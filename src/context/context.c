@@ -86,6 +86,9 @@ static go_context *end_one(go_context *ctx, int cause, struct go__g_list *ready)
     go_context *child = first_child(ctx);
     go_chan *done = load_rlx(&ctx->done); /* rlx: written under this lock */
     go__spin_unlock(&ctx->lock);
+    if (ready->head != NULL) {
+        go__ready_list(ready); /* at once: closing may enter the runtime, and at the end of the run not come back */
+    }
     close_done(done);
     if (live && ctx->own_deadline) {
         (void)go__timer_disarm(&ctx->timer);
@@ -132,6 +135,7 @@ void go__context_end(go_context *ctx, int cause)
 
 void go_context_cancel(go_context *ctx, int cause)
 {
+    go__known();
     if (ctx != &go__context_background) {
         go__context_end(ctx, cause != 0 ? cause : -ECANCELED);
     }

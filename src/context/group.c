@@ -10,7 +10,9 @@
 #include "go/run.h"
 #include "os/fatal.h"
 #include "sched/alloc.h"
+#include "sched/hooks.h"
 #include "sched/park.h"
+#include "sync/locals.h"
 #include "sync/sudog.h"
 
 struct go_group {
@@ -93,16 +95,32 @@ static void fail(go_group *group, int code)
     }
 }
 
+struct member {
+    struct go__local local; /* go_exit inside fn counts as 0 */
+    go_group *group;
+};
+
+static void member_ends(struct go__g *gp, struct go__local *local)
+{
+    go__local_remove(gp, local);
+    release_slot(go__container_of(local, struct member, local)->group);
+}
+
 static void run_task(void *arg)
 {
     struct task *task = arg;
     go_group *group = task->group;
+    struct go__g *gp = go__self();
+    struct member member;
+    member.local.drop = member_ends;
+    member.group = group;
+    go__local_push(gp, &member.local); /* the first in, so the last out */
     (void)go_context_bind(group->context);
     int code = task->fn(group->context, task->arg);
     if (code != 0) {
         fail(group, code);
     }
-    release_slot(group);
+    go__locals_drop(gp);
 }
 
 /* The group's slot is taken already. */
@@ -134,6 +152,7 @@ void go_group_go(go_group *group, go_group_func fn, void *arg)
         struct go__sudog sg;
         sg.g = go__self();
         sg.ticket = 0;
+        go__wait_sole(sg.g);
         go__waitq_push(&group->queue, &sg);
         (void)go__park(unlock_group, group, GO__REASON_GROUP_WAIT); /* whoever wakes us leaves us its slot */
     }
@@ -168,6 +187,7 @@ int go_group_wait(go_group *group)
     }
     if (group->active != 0) {
         group->waiter = gp;
+        go__wait_sole(gp);
         (void)go__park(unlock_group, group, GO__REASON_GROUP_WAIT);
     } else {
         go__spin_unlock(&group->lock);

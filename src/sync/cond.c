@@ -92,6 +92,7 @@ GO__INLINE bool nobody(go_cond *c)
 
 void go_cond_signal(go_cond *c)
 {
+    go__known();
     if (nobody(c)) {
         return;
     }
@@ -105,6 +106,7 @@ void go_cond_signal(go_cond *c)
 
 void go_cond_broadcast(go_cond *c)
 {
+    go__known();
     if (nobody(c)) {
         return;
     }

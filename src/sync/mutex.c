@@ -206,7 +206,12 @@ int go_mutex_lock_until(go_mutex *m, int64_t deadline)
         return 0;
     }
     struct go__sync_wait how = {deadline, false};
-    return lock_slow(m, gp, how);
+    int code = lock_slow(m, gp, how);
+    if (go__unlikely(code == 0 && go__canceled(gp))) { /* while it was on its way to the mutex that it had been woken for */
+        go_mutex_unlock(m);
+        code = -ECANCELED;
+    }
+    return code;
 }
 
 bool go_mutex_trylock(go_mutex *m)

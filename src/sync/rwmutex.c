@@ -248,6 +248,7 @@ static GO__NOINLINE void runlock_slow(go_rwmutex *m, uint32_t before)
 
 void go_rwmutex_runlock(go_rwmutex *m)
 {
+    go__known();
     uint32_t before = sub_rel(word_of(m), (uint32_t)READER); /* rel: pairs with the next writer's acquire */
     if (go__unlikely((before & READERS) == 0 || (before & WAIT) != 0)) {
         runlock_slow(m, before);
@@ -256,6 +257,7 @@ void go_rwmutex_runlock(go_rwmutex *m)
 
 void go_rwmutex_unlock(go_rwmutex *m)
 {
+    go__known();
     uint32_t before = sub_rel(word_of(m), (uint32_t)WRITER); /* rel: pairs with the acquire of whoever is next */
     if (go__unlikely((before & (WRITER | WAIT)) != WRITER)) {
         if ((before & WRITER) == 0) {

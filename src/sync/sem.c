@@ -144,6 +144,7 @@ bool go_sem_try_acquire(go_sem *s, int64_t n)
 
 void go_sem_release(go_sem *s, int64_t n)
 {
+    go__known();
     lock(s);
     if (n < 0 || n > s->private_total - s->private_free) {
         unlock(s);

@@ -170,6 +170,7 @@ GO__INLINE bool over(go_waitgroup *wg)
 
 void go_waitgroup_wait(go_waitgroup *wg)
 {
+    go__known();
     if (!over(wg)) {
         (void)wait(wg, go__self(), go__sync_void);
     }
