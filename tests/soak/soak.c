@@ -23,6 +23,7 @@ enum {
     SHORT_RUNS = 15,            /* before and after */
     RESIDENT_SLACK = 16 * 1024, /* KiB that later laps may hold beyond the most that the first ones held, and a quarter */
     HEAP_SLACK = 1024,          /* the same for what malloc has given out, which is told exactly */
+    END_SLACK = 8 * 1024,       /* KiB that libc may keep for itself when no runtime runs any more */
 };
 
 static struct soak_family *const families[] = {
@@ -220,6 +221,10 @@ static void soak(void)
     print_table();
     MUST_EQUAL(at_end.threads, at_start.threads);
     MUST_EQUAL(at_end.descriptors, at_start.descriptors);
+    if (!SOAK_SANITIZED) {
+        MUST(at_end.resident <= at_start.resident + END_SLACK);
+        MUST(at_end.heap <= at_start.heap + HEAP_SLACK);
+    }
     for (int i = 0; i < FAMILIES; i++) {
         MUST(families[i]->operations > 0);
     }
