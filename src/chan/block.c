@@ -124,7 +124,7 @@ void go__select_block_put(struct go__select_block *b)
 
 void go__selects_drop_all(void)
 {
-    for (int i = 0; i < go__sched.all_p_count; i++) {
+    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
         caches[i] = (struct cache){{NULL, NULL}, {0, 0}};
     }
     go__spin_lock(&all_lock);

@@ -280,7 +280,7 @@ static void fatal_dump_native(void *arg)
     struct go__backtrace own;
     go__backtrace_here(&own); /* leads through the hop to whoever failed */
     dump.own = &own;
-    dump.still = go__world_stop(FATAL_TIMEOUT_NS); /* and it stays stopped */
+    dump.still = go__world_freeze(FATAL_TIMEOUT_NS);
     dump_all(&dump);
 }
 

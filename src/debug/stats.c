@@ -37,7 +37,7 @@ static void add_sched(go_stats *stats)
     stats->threads_idle = go__sched.m_idle;
     stats->runnable = go__sched.global.count;
     stats->goroutines_created = (uint64_t)load_rlx(&go__sched.created_outside); /* rlx: a running counter */
-    for (int i = 0; i < go__sched.all_p_count; i++) {
+    for (int i = 0; i < load_acq(&go__sched.all_p_count); i++) {
         struct go__p *pp = go__sched.all_p[i];
         add_p(stats, pp);
         stats->goroutines_created += (uint64_t)load_rlx(&pp->created); /* owner writes; late is fine */

@@ -474,7 +474,7 @@ size_t go_count(void)
         return 0;
     }
     int64_t count = load_rlx(&go__sched.created_outside); /* rlx throughout: a snapshot of running counters */
-    for (int i = 0; i < go__sched.all_p_count; i++) {
+    for (int i = 0; i < load_acq(&go__sched.all_p_count); i++) {
         struct go__p *pp = go__sched.all_p[i];
         count += load_rlx(&pp->created) - load_rlx(&pp->ended);
     }

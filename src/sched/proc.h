@@ -123,6 +123,8 @@ const struct go__gobuf *go__leave_for_good(struct go__m *mp, struct go__g *gp, g
  * in the runtime, or the machine is busy); the world counts as stopped all the same and must be started. Stoppers take turns. Any thread
  * or goroutine. */
 bool go__world_stop(int64_t timeout_ns);
+/* The same for good, by a thread that dies, whatever it may hold: the world it has stopped itself, the lock it wants. */
+bool go__world_freeze(int64_t timeout_ns);
 void go__world_start(void);
 
 /* The timer heap for a caller on a goroutine or foreign thread. */

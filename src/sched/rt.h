@@ -234,8 +234,8 @@ struct go__sched {
     go__futex_mutex lock;
     /* Read-only while the world runs; go_set_procs changes it with the world stopped. */
     int procs;
-    struct go__p **all_p; /* GO__MAX_PROCS entries; those below all_p_count exist until the run ends */
-    int all_p_count;
+    struct go__p **all_p;        /* GO__MAX_PROCS entries; those below all_p_count exist until the run ends */
+    go__atomic(int) all_p_count; /* go_set_procs raises it while sysmon and foreign threads look: rel after the p, acq before it */
     struct go__stacks_config stacks;
     size_t max_threads;
     int64_t stop_timeout;
@@ -253,6 +253,8 @@ struct go__sched {
     uint32_t lost; /* ms running a goroutine without a p */
     uint32_t hogs; /* of these, those that burn CPU */
     bool thread_limit_told;
+    int64_t stalled_since; /* when a thread could not be started and none ran goroutines, 0: not so; see start_failed */
+    uint64_t stalled_switches;
     struct go__standin *standins; /* of this run */
     uint32_t foreign;             /* live pthreads that used goco in this run */
     bool main_waits;              /* the main goroutine called go_exit */

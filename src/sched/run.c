@@ -111,7 +111,7 @@ static int make_ps(void)
             return -ENOMEM;
         }
         go__sched.all_p[i] = pp;
-        go__sched.all_p_count = i + 1;
+        store_rlx(&go__sched.all_p_count, i + 1); /* rlx: the run begins later */
     }
     for (int i = go__sched.procs - 1; i > 0; i--) {
         go__idle_p_push(go__sched.all_p[i]);
@@ -121,13 +121,13 @@ static int make_ps(void)
 
 static void free_ps(void)
 {
-    for (int i = 0; i < go__sched.all_p_count; i++) {
+    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
         go__timers_destroy(go__sched.all_p[i]);
         free(go__sched.all_p[i]);
     }
     free(go__sched.all_p);
     go__sched.all_p = NULL;
-    go__sched.all_p_count = 0;
+    store_rlx(&go__sched.all_p_count, 0); /* rlx: nobody else is left */
 }
 
 /* In the child of a fork the other threads are gone and the locks are in any state. */
@@ -269,7 +269,7 @@ static void end(bool orphans)
     go__overflow_restore();
     go__netpoll_destroy();
     if (!orphans) {
-        for (int i = 0; i < go__sched.all_p_count; i++) {
+        for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
             go__free_gs_return(go__sched.all_p[i]);
         }
         go__stacks_destroy();

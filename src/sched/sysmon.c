@@ -168,7 +168,7 @@ static void sleep_deep(void)
 static uint64_t activity(void)
 {
     uint64_t sum = 0;
-    for (int i = 0; i < go__sched.all_p_count; i++) {
+    for (int i = 0; i < load_acq(&go__sched.all_p_count); i++) {
         sum += load_rlx(&go__sched.all_p[i]->switches);
     }
     return sum;

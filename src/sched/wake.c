@@ -9,6 +9,8 @@
 #include "sched/machine.h"
 #include "sched/proc.h"
 
+#define STALLED_NS INT64_C(1000000000)
+
 struct go__p *go__idle_p_pop(void)
 {
     struct go__p *pp = go__sched.idle_p;
@@ -63,6 +65,29 @@ static struct go__m *idle_m_pop(void)
     return mp;
 }
 
+/* sched.lock held. Every thread sleeps until somebody brings it a p, or a goroutine that is tied to it, and nobody is left to do so but one
+ * that cannot be started. */
+static bool nobody_runs(void)
+{
+    return load_rlx(&go__sched.idle_p_count) == (uint32_t)go__sched.procs && go__sched.lost == 0 && go__sched.idle_m == NULL &&
+           load_rlx(&go__sched.polling) == 0; /* rlx: it is asked for a whole second */
+}
+
+/* sched.lock held. Goroutines that could run have had no thread for a second, during which sysmon asked every 10 ms at least. */
+static bool stalled(void)
+{
+    uint64_t switches = 0;
+    for (int i = 0; i < load_acq(&go__sched.all_p_count); i++) {
+        switches += load_rlx(&go__sched.all_p[i]->switches);
+    }
+    int64_t now = go__clock_now();
+    if (!nobody_runs() || go__sched.stalled_since == 0 || switches != go__sched.stalled_switches) {
+        go__sched.stalled_since = nobody_runs() ? now : 0;
+        go__sched.stalled_switches = switches;
+    }
+    return go__sched.stalled_since != 0 && now - go__sched.stalled_since > STALLED_NS;
+}
+
 /* No thread could be had: the p waits for the next occasion, which sysmon makes sure of. */
 static void start_failed(struct go__p *pp, bool spinning, int error)
 {
@@ -72,6 +97,7 @@ static void start_failed(struct go__p *pp, bool spinning, int error)
     go__futex_lock(&go__sched.lock);
     pp->m = NULL;
     go__idle_p_push(pp);
+    bool over = error != -ECANCELED && stalled();
     bool tell = !go__sched.thread_limit_told && error != -ECANCELED; /* the run is over */
     go__sched.thread_limit_told |= tell;
     uint32_t threads = go__sched.m_count;
@@ -79,6 +105,10 @@ static void start_failed(struct go__p *pp, bool spinning, int error)
     if (tell) {
         go__warn("%u threads and no more to be had (error %d, max_threads %u): goroutines wait for one that blocks", threads,
                  -error, (unsigned)go__sched.max_threads);
+    }
+    if (over) {
+        go__fatal("no thread to be had for goroutines that could run (error %d, %u threads, max_threads %u)", -error, threads,
+                  (unsigned)go__sched.max_threads);
     }
 }
 

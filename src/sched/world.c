@@ -10,7 +10,8 @@
 #include "sched/proc.h"
 #include "sched/run.h"
 
-static go__futex_mutex turn; /* one stopper at a time; before sched.lock */
+static go__futex_mutex turn;    /* one stopper at a time; before sched.lock */
+static go__atomic(int) stopper; /* the thread that has it; 0 while it is taken and given back */
 
 bool go__unclaim_p(struct go__p *pp, struct go__m *mp)
 {
@@ -48,7 +49,7 @@ void go__world_wait(struct go__m *mp)
 static int still_running(const struct go__m *self)
 {
     int running = 0;
-    for (int i = 0; i < go__sched.all_p_count; i++) {
+    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
         struct go__p *pp = go__sched.all_p[i];
         struct go__m *mp = pp->m;
         if (mp == NULL) {
@@ -69,9 +70,9 @@ static int still_running(const struct go__m *self)
     return running;
 }
 
-bool go__world_stop(int64_t timeout_ns)
+/* `turn` is ours. */
+static bool stop(int64_t timeout_ns)
 {
-    go__futex_lock(&turn); /* not inside: another stopper can take our p meanwhile */
     struct go__m *self = go__m();
     if (self != NULL && self->curg != NULL) {
         self = go__enter();
@@ -94,6 +95,37 @@ bool go__world_stop(int64_t timeout_ns)
     }
 }
 
+bool go__world_stop(int64_t timeout_ns)
+{
+    go__futex_lock(&turn);                /* not inside: another stopper can take our p meanwhile */
+    store_rlx(&stopper, go__thread_id()); /* rlx: read by the thread itself */
+    return stop(timeout_ns);
+}
+
+static bool lock_until(go__futex_mutex *lock, int64_t deadline)
+{
+    uint32_t expected = 0;
+    while (!cas_acq(&lock->word, &expected, 1u)) { /* acq: as in go__futex_lock */
+        if (go__clock_now() > deadline) {
+            return false;
+        }
+        expected = 0;
+        go__thread_yield();
+    }
+    return true;
+}
+
+bool go__world_freeze(int64_t timeout_ns)
+{
+    int64_t deadline = go__clock_now() + timeout_ns;
+    bool stopped = load_rlx(&stopper) == go__thread_id();
+    if ((!stopped && !lock_until(&turn, deadline)) || !lock_until(&go__sched.lock, deadline)) {
+        return false;
+    }
+    go__futex_unlock(&go__sched.lock); /* nobody holds it for long, and we did not: those who look at everything may take it */
+    return stopped || stop(timeout_ns);
+}
+
 /* sched.lock held: a p that was stopped goes back to its goroutine, or to the idle ones. */
 static void restart(struct go__p *pp)
 {
@@ -113,11 +145,11 @@ void go__world_start(void)
     struct go__m *self = go__m();
     go__futex_lock(&go__sched.lock);
     store_rel(&go__sched.world_stopped, 0u); /* rel pairs with load_acq in go__world_wait and find_runnable */
-    for (int i = 0; i < go__sched.all_p_count; i++) {
+    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
         restart(go__sched.all_p[i]);
     }
     int wanted = 1; /* for the poller, and for each idle p that holds queued goroutines */
-    for (int i = 0; i < go__sched.all_p_count; i++) {
+    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
         struct go__p *pp = go__sched.all_p[i];
         wanted += pp->m == NULL && go__runq_length(pp) != 0;
     }
@@ -135,6 +167,7 @@ void go__world_start(void)
     if (self != NULL && self->curg != NULL) {
         go__leave(self);
     }
+    store_rlx(&stopper, 0);
     go__futex_unlock(&turn);
 }
 
@@ -162,7 +195,7 @@ static void rebuild_idle(int procs)
 {
     go__sched.idle_p = NULL;
     store_rlx(&go__sched.idle_p_count, 0u);
-    for (int i = 0; i < go__sched.all_p_count; i++) {
+    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
         struct go__p *pp = go__sched.all_p[i];
         pp->idle_link = NULL;
         if (i >= procs) {
@@ -178,12 +211,14 @@ static void rebuild_idle(int procs)
 static int change_procs(int procs, struct go__m *self)
 {
     int before = go__sched.procs;
-    while (go__sched.all_p_count < procs) {
-        struct go__p *pp = go__p_new(go__sched.all_p_count);
+    /* rlx throughout this file: changed by whoever has the turn only */
+    for (int i = load_rlx(&go__sched.all_p_count); i < procs; i++) {
+        struct go__p *pp = go__p_new(i);
         if (pp == NULL) {
             return -ENOMEM;
         }
-        go__sched.all_p[go__sched.all_p_count++] = pp;
+        go__sched.all_p[i] = pp;
+        store_rel(&go__sched.all_p_count, i + 1); /* pairs with load_acq in activity and where ps are summed: no stop stops those */
     }
     for (int i = before; i < procs; i++) {
         (void)go__timers_init(go__sched.all_p[i]); /* some come back; one that has a heap needs no memory */
