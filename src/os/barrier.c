@@ -2,6 +2,7 @@
 
 #include <linux/membarrier.h>
 
+#include "os/fatal.h"
 #include "os/syscall.h"
 
 bool go__barrier_fence_mode = true;
@@ -19,7 +20,11 @@ void go__barrier_heavy(void)
 {
     if (go__barrier_fence_mode) {
         fence_sc();
-    } else {
-        (void)go__syscall3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+        return;
+    }
+    /* On kernels for very many CPUs it allocates and may fail. The slow command needs no memory; it waits for all CPUs by itself. */
+    if (go__syscall3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0 &&
+        go__syscall3(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) {
+        go__fatal("membarrier failed: out of memory");
     }
 }
