@@ -32,12 +32,13 @@ static int bind_socket(int fd, const struct go__network *network, const struct g
     return (int)go__syscall3(SYS_bind, fd, (long)&at->at, at->size);
 }
 
-/* The path a unix socket is bound to goes when it is closed. */
-static int keep_path(int fd, const struct go__address *at)
+/* The path a unix socket is bound to goes when it is closed. The copy is made before it is bound: whoever cannot remember the path must
+ * not leave a file. */
+static int bind_and_keep_path(int fd, const struct go__network *network, const struct go__address *at)
 {
     const char *path = at->at.path.sun_path;
     if (at->at.any.sa_family != AF_UNIX || path[0] == '\0') {
-        return 0;
+        return bind_socket(fd, network, at);
     }
     size_t size = go__string_length(path) + 1;
     char *copy = go__alloc(size);
@@ -45,6 +46,11 @@ static int keep_path(int fd, const struct go__address *at)
         return -ENOMEM;
     }
     go__copy(copy, path, size);
+    int error = bind_socket(fd, network, at);
+    if (error != 0) {
+        go__free(copy); /* a file of that name is somebody else's */
+        return error;
+    }
     go__fd_peek(fd)->path = copy; /* it was adopted, so the record is there; nobody else knows fd yet */
     return 0;
 }
@@ -60,10 +66,7 @@ static int listen_at(const struct go__network *network, const struct go__address
     if (error != 0) {
         return error;
     }
-    error = bind_socket((int)fd, network, at);
-    if (error == 0) {
-        error = keep_path((int)fd, at);
-    }
+    error = bind_and_keep_path((int)fd, network, at);
     if (error == 0 && network->type == SOCK_STREAM) {
         error = (int)go__syscall2(SYS_listen, fd, BACKLOG);
     }
