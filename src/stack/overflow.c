@@ -101,18 +101,26 @@ static void on_fault(int signo, siginfo_t *info, void *context)
     chain(signo, info, context);
 }
 
+/* The first handler may be in place already. */
+static int undo_install(int error)
+{
+    installed = true;
+    go__overflow_restore();
+    return error;
+}
+
 int go__overflow_install(void)
 {
     for (int i = 0; i < 2; i++) {
         struct sigaction old;
         if (sigaction(fault_signals[i], NULL, &old) != 0) {
-            return -errno;
+            return undo_install(-errno);
         }
         previous[i] = old;
         struct sigaction ours = {.sa_sigaction = on_fault, .sa_mask = old.sa_mask};
         ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (old.sa_flags & (SA_NODEFER | SA_RESTART));
         if (sigaction(fault_signals[i], &ours, NULL) != 0) {
-            return -errno;
+            return undo_install(-errno);
         }
     }
     installed = true;
