@@ -77,7 +77,7 @@ GO_API int go_chan_send(go_chan *c, const void *elem);
 
 /* go_chan_send_until: the same with a limit.
  *   deadline   on go_now()'s clock; one in the past: only try
- * Returns as go_chan_send, or -ETIMEDOUT: the element was not taken. */
+ * Returns as go_chan_send, or -ETIMEDOUT, or -ENOMEM (a deadline needs a timer): the element was not taken. */
 GO_API int go_chan_send_until(go_chan *c, const void *elem, int64_t deadline);
 
 /* go_chan_try_send: send if that needs no waiting.
@@ -96,7 +96,7 @@ GO_API int go_chan_recv(go_chan *c, void *elem);
 
 /* go_chan_recv_until: the same with a limit.
  *   deadline   on go_now()'s clock; one in the past: only try
- * Returns as go_chan_recv, or -ETIMEDOUT with *elem untouched. */
+ * Returns as go_chan_recv, or -ETIMEDOUT or -ENOMEM with *elem untouched. */
 GO_API int go_chan_recv_until(go_chan *c, void *elem, int64_t deadline);
 
 /* go_chan_try_recv: receive if that needs no waiting.

@@ -32,6 +32,7 @@
  *
  * Calls that return void are never cancelled by a bound context, those that return a code are: -ECANCELED at once if the context is
  * done already, even where the call could succeed. Deadlines are absolute on go_now()'s clock; one in the past makes the call a poll.
+ * A wait with a deadline needs a timer: without memory for it the call returns -ENOMEM and nothing has happened.
  *
  * Caller, for every function here: any goroutine or, while the runtime runs, any thread (which then blocks itself). Calls that need
  * not wait work without a runtime too. A thread that waits in a call that returns void when the run ends is a fatal error, one in a
