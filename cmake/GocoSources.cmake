@@ -15,8 +15,14 @@ function(goco_sources kind)
     if(kind STREQUAL "GOROUTINE")
         target_compile_definitions(${target} PRIVATE GO__GOROUTINE_STACK=1)
         target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:C>:${GOCO_GOROUTINE_FLAGS}>)
+        # Unoptimised, their frames would not fit below the margin of a small stack.
+        target_compile_options(${target} PRIVATE "$<$<AND:$<COMPILE_LANGUAGE:C>,$<NOT:$<OR:$<CONFIG:Release>,$<CONFIG:RelWithDebInfo>,$<CONFIG:MinSizeRel>>>>:-O2>")
     elseif(NOT kind STREQUAL "SYSTEM")
         message(FATAL_ERROR "goco_sources: ${kind} is neither GOROUTINE nor SYSTEM")
+    endif()
+
+    if(GOCO_FAULTS)
+        goco_add_faults(${target})
     endif()
 
     # ThreadSanitizer learns of switches from the scheduler, which must not be watched while it makes them; what happens before
