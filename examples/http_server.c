@@ -32,7 +32,8 @@ struct connection {
     size_t have; /* bytes of in */
     size_t out_size;
     size_t body; /* bytes of a body still to be skipped */
-    char in[LARGEST_HEAD], out[LARGEST_HEAD];
+    char *out;   /* LARGEST_HEAD bytes while requests are answered, else NULL: a connection that waits keeps none */
+    char in[LARGEST_HEAD];
 };
 
 static struct {
@@ -205,6 +206,10 @@ __attribute__((noinline)) static bool answer(struct connection *c)
     const char *at = c->in, *end = c->in + c->have;
     bool full = false;
 
+    if (c->out == NULL && (c->out = malloc(LARGEST_HEAD)) == NULL) {
+        c->close = true;
+        return false;
+    }
     while (!c->close && !full) {
         size_t skip = c->body < (size_t)(end - at) ? c->body : (size_t)(end - at);
         at += skip;
@@ -227,7 +232,7 @@ __attribute__((noinline)) static bool answer(struct connection *c)
         answer_request(c, &r);
         c->body = r.body;
         at = head_end + 4;
-        full = c->out_size > sizeof c->out - LARGEST_ANSWER;
+        full = c->out_size > LARGEST_HEAD - LARGEST_ANSWER;
     }
     c->have = (size_t)(end - at);
     memmove(c->in, at, c->have);
@@ -242,8 +247,15 @@ __attribute__((noinline)) static struct connection *connection_new(int fd)
         c->fd = fd;
         c->close = false;
         c->have = c->out_size = c->body = 0;
+        c->out = NULL;
     }
     return c;
+}
+
+__attribute__((noinline)) static void answered(struct connection *c)
+{
+    free(c->out);
+    c->out = NULL;
 }
 
 __attribute__((noinline)) static void connection_free(struct connection *c)
@@ -283,10 +295,12 @@ static bool respond(struct connection *c)
     do {
         more = answer(c);
         if (c->out_size > 0 && go_write(c->fd, c->out, c->out_size) < 0) {
-            return false;
+            c->close = true;
+            break;
         }
         c->out_size = 0;
     } while (more);
+    answered(c);
     return !c->close;
 }
 

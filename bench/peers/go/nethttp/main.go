@@ -13,7 +13,7 @@ func main() {
 		panic(err)
 	}
 	fmt.Println("listening on", l.Addr())
-	http.HandleFunc("/plaintext", func(w http.ResponseWriter, _ *http.Request) {
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header()["Content-Type"] = []string{"text/plain"}
 		w.Write([]byte("Hello, World!"))
 	})
