@@ -116,6 +116,21 @@ static GO__NOINLINE void drop_belongings(struct go__g *gp)
     }
 }
 
+static void drop_left(struct go__g *gp, void *arg)
+{
+    (void)arg;
+    if (load_rlx(&gp->status) != GO__G_IDLE) { /* rlx: nobody runs any more */
+        go__san_stack_gone(&gp->buf);
+        go__free(gp->name);
+        gp->name = NULL;
+    }
+}
+
+void go__goroutines_drop_left(void)
+{
+    go__slots_each(drop_left, NULL);
+}
+
 /* Up to the last step, which is inside. */
 GO__INLINE struct go__m *finish(struct go__g *gp)
 {

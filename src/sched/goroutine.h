@@ -17,6 +17,9 @@ struct go__g *go__spawn_main(go_func wrapper, void *arg, void (*fn)(void));
 /* The end of the calling goroutine. */
 void go__goroutine_exit(void) GO__NORETURN;
 
+/* The run is over and no thread runs: frees what goroutines that never ended own, but for their values and contexts. */
+void go__goroutines_drop_left(void);
+
 /* Owner p only, run over or p going away: gives the cached free gs back. */
 void go__free_gs_return(struct go__p *pp);
 

@@ -8,6 +8,7 @@
 #include "sched/edge.h"
 #include "sched/hooks.h"
 #include "sched/proc.h"
+#include "sched/run.h"
 #include "stack/overflow.h"
 
 __thread struct go__m *go__tls_m __attribute__((tls_model("initial-exec"), visibility("default")));
@@ -40,6 +41,7 @@ static void machine_over(struct go__m *mp)
     if (load_acq(&mp->claim) == GO__CLAIM_ORPHAN) { /* acq pairs with the store at the end of the run: nobody else knows mp */
         mp->segs = (struct go__seg_cache){0};       /* segments of that run's depots, which stay mapped like its stack */
         detach(mp);
+        go__leftover_release(mp->leftover);
         free(mp);
         return;
     }

@@ -218,7 +218,8 @@ struct go__m {
     uintptr_t *limit_address; /* poisoned by sysmon to preempt split code; NULL where there is no limit word */
     int tid;
     pthread_t thread;
-    void *overflow; /* alternate stack of this thread */
+    void *overflow;                /* alternate stack of this thread */
+    struct go__leftover *leftover; /* of an orphan: what it may still use; written under sched.lock before claim says ORPHAN */
 
     /* Under sched.lock. */
     struct go__m *all_link;
@@ -276,8 +277,9 @@ struct go__sched {
     go__atomic(uint32_t) active;         /* a runtime runs */
     go__atomic(uint32_t) sysmon_asleep;  /* sysmon waits on its note without a timeout */
     go__note sysmon_note;
-    go__note main_note;  /* the main function has returned */
-    uint64_t run_number; /* distinguishes successive go_runs for stand-ins */
+    go__note main_note;            /* the main function has returned */
+    struct go__leftover *leftover; /* go_run's thread, while it ends the run */
+    uint64_t run_number;           /* distinguishes successive go_runs for stand-ins */
     /* Result of main. */
     int result;
 };

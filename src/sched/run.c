@@ -119,15 +119,28 @@ static int make_ps(void)
     return 0;
 }
 
+static void destroy_ps(struct go__p **all_p, int count)
+{
+    for (int i = 0; i < count; i++) {
+        go__timers_destroy(all_p[i]);
+        free(all_p[i]);
+    }
+    free(all_p);
+}
+
 static void free_ps(void)
 {
-    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
-        go__timers_destroy(go__sched.all_p[i]);
-        free(go__sched.all_p[i]);
-    }
-    free(go__sched.all_p);
+    destroy_ps(go__sched.all_p, load_rlx(&go__sched.all_p_count)); /* rlx: nobody else is left */
     go__sched.all_p = NULL;
-    store_rlx(&go__sched.all_p_count, 0); /* rlx: nobody else is left */
+    store_rlx(&go__sched.all_p_count, 0);
+}
+
+void go__leftover_release(struct go__leftover *left)
+{
+    if (left != NULL && sub_acqrel(&left->refs, 1u) == 1) { /* acqrel: the last one comes after all others */
+        destroy_ps(left->all_p, left->all_p_count);
+        free(left);
+    }
 }
 
 /* In the child of a fork the other threads are gone and the locks are in any state. */
@@ -214,9 +227,16 @@ static uint32_t hurry_all(void)
     return left;
 }
 
-/* Threads whose goroutines still execute are left to themselves: each ends at its goroutine's next goco call, and frees its m. */
+/* Threads whose goroutines still execute are left to themselves: each ends at its goroutine's next goco call, and frees its m. The ps
+ * are theirs, for one of them may be on its way through the runtime: the last one frees them. */
 static void leave_orphans(void)
 {
+    struct go__leftover *left = calloc(1, sizeof *left); /* NULL: nobody frees them */
+    if (left != NULL) {
+        left->all_p = go__sched.all_p;
+        left->all_p_count = load_rlx(&go__sched.all_p_count); /* rlx: the run is over */
+        store_rlx(&left->refs, 1u);
+    }
     go__futex_lock(&go__sched.lock);
     struct go__m **link = &go__sched.all_m;
     while (*link != NULL) {
@@ -227,9 +247,14 @@ static void leave_orphans(void)
         }
         *link = mp->all_link;
         (void)pthread_detach(mp->thread);
+        mp->leftover = left;
+        if (left != NULL) {
+            (void)add_rlx(&left->refs, 1u); /* rlx: ours keeps it */
+        }
         store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN); /* pairs with go__enter, find_runnable and machine_over; mp may go */
     }
     go__futex_unlock(&go__sched.lock);
+    go__sched.leftover = left;
 }
 
 /* Waits for the threads, stop_timeout at most. True: somebody was left behind. */
@@ -253,7 +278,7 @@ static bool end_threads(void)
     return orphans;
 }
 
-/* What orphans may still use stays behind: their stacks, and the ps, for one may be on its way through the runtime. */
+/* What orphans may still use stays behind: their stacks, and the ps. */
 static void end(bool orphans)
 {
     go__edge_run_acquire();
@@ -269,12 +294,17 @@ static void end(bool orphans)
     go__overflow_restore();
     go__netpoll_destroy();
     if (!orphans) {
+        go__goroutines_drop_left();
         for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
             go__free_gs_return(go__sched.all_p[i]);
         }
         go__stacks_destroy();
         go__selects_drop_all();
         free_ps();
+    } else {
+        go__sched.all_p = NULL;
+        store_rlx(&go__sched.all_p_count, 0); /* rlx: nobody of this run looks but orphans, at their own p */
+        go__leftover_release(go__sched.leftover);
     }
 }
 

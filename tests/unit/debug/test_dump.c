@@ -98,8 +98,6 @@ static int parked_goroutine(void *arg)
     (void)arg;
     uint64_t id = 0;
     const go_attr attr = {.name = "worker", .id = &id};
-    never = go_chan_new(0, 0);
-    CHECK(never != NULL);
     CHECK(go_spawn(&attr, receiver, NULL) == 0);
     CHECK(id != 0);
     char *part = wait_for("\"worker\" [chan receive");
@@ -207,7 +205,6 @@ static bool shows(const char *head, const char *called, const char *caller)
 static int reasons(void *arg)
 {
     (void)arg;
-    never = go_chan_new(0, 0);
     go(sleeper, NULL);
     CHECK(shows("[sleep", "go_sleep", "sleeper"));
     go_mutex_lock(&mutex);
@@ -232,7 +229,6 @@ static void test_each_wait_has_its_reason(void **state)
 static int ids_ascend(void *arg)
 {
     (void)arg;
-    never = go_chan_new(0, 0);
     for (int i = 0; i < 200; i++) {
         go(receiver, NULL);
     }
@@ -415,5 +411,8 @@ int main(void)
         cmocka_unit_test(test_sigquit_dumps_to_stderr_and_the_program_goes_on),
         cmocka_unit_test(test_the_programs_own_sigquit_handler_stays),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    never = go_chan_new(0, 0); /* outlives each run */
+    int failed = never == NULL || cmocka_run_group_tests(tests, NULL, NULL) != 0;
+    go_chan_unref(never);
+    return failed;
 }
