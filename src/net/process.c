@@ -25,9 +25,10 @@ struct wait_aside {
 static void wait_blocking(struct go__aside *aside)
 {
     const struct wait_aside *w = go__container_of(aside, struct wait_aside, aside);
+    siginfo_t unused; /* the kernel would take NULL, but Valgrind complains */
     long error;
     do {
-        error = go__syscall5(SYS_waitid, w->which, w->id, 0, w->options, 0);
+        error = go__syscall5(SYS_waitid, w->which, w->id, (long)&unused, w->options, 0);
     } while (error == -EINTR);
 }
 

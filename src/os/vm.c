@@ -1,6 +1,7 @@
 #include "os/vm.h"
 
 #include <sys/mman.h>
+#include <time.h>
 
 #include "base/atomic.h"
 #include "os/fatal.h"
@@ -85,11 +86,20 @@ static int guard_by_protection(void *lo, size_t bytes)
     return (int)result;
 }
 
+/* The kernel cannot write at `lo`: emulators answer an advice that they do not know with success. */
+static bool guards(void *lo)
+{
+    return go__syscall2(SYS_clock_gettime, CLOCK_MONOTONIC, (long)(uintptr_t)lo) == -EFAULT;
+}
+
 int go__vm_guard(void *lo, size_t bytes)
 {
     int kind = load_rlx(&guard_kind);
     if (kind != GUARD_PROTECT) {
         long result = advise(lo, bytes, ADVICE_GUARD_INSTALL);
+        if (result == 0 && kind == GUARD_UNKNOWN) {
+            result = guards(lo) ? 0 : -EINVAL;
+        }
         if (result == 0) {
             if (kind == GUARD_UNKNOWN) {
                 store_rlx(&guard_kind, GUARD_LIGHT);
