@@ -251,6 +251,7 @@ enum { WRITERS = 5, READERS = 5, FRAME = 64 };
 
 static int frames_in, frames_out;
 static atomic_long sent, received;
+static go_waitgroup writers;
 
 static void write_frames(void *arg)
 {
@@ -265,7 +266,7 @@ static void write_frames(void *arg)
         CHECK_EQUAL(go_write(frames_in, frame, FRAME), FRAME);
         sent++;
     }
-    go_waitgroup_done(&wg);
+    go_waitgroup_done(&writers);
 }
 
 static void read_frames(void *arg)
@@ -309,7 +310,7 @@ static void frames_stay_whole(void)
     for (int i = 0; i < 2; i++) {
         CHECK_EQUAL(pthread_create(&threads[i], NULL, read_frames_in_a_thread, NULL), 0);
     }
-    go_waitgroup_add(&wg, WRITERS);
+    go_waitgroup_add(&writers, WRITERS);
     for (intptr_t i = 0; i < WRITERS; i++) {
         go(write_frames, (void *)i);
     }
@@ -318,10 +319,7 @@ static void frames_stay_whole(void)
         (void)go_sleep(3 * GO_MILLISECOND);
     }
     CHECK(go_set_procs(procs) > 0);
-    for (long last = -1; last != sent;) { /* until the writers are through */
-        last = sent;
-        (void)go_sleep(50 * GO_MILLISECOND);
-    }
+    go_waitgroup_wait(&writers);
     CHECK_EQUAL(go_close(frames_in), 0);
     go_waitgroup_wait(&wg);
     for (int i = 0; i < 2; i++) {

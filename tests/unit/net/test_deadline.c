@@ -65,32 +65,35 @@ NET_TEST(moving_a_deadline_concerns_who_waits_already)
     go(park_reading, fd);
     settle();
     CHECK(go_set_read_deadline(p.client, start + 80 * GO_MILLISECOND) == 0); /* later */
+    bool in_time = go_now() < start + 20 * GO_MILLISECOND;                   /* on a busy machine it may have passed before */
     await_count(&ended, 1);
     CHECK_EQUAL(result, -ETIMEDOUT);
-    CHECK(woken_at - start >= 80 * GO_MILLISECOND);
+    CHECK(!in_time || woken_at - start >= 80 * GO_MILLISECOND);
 
     CHECK(go_set_read_deadline(p.client, go_now() + 3600 * GO_SECOND) == 0);
     go(park_reading, fd);
-    settle();
+    await_waiters(p.client, 1);
     CHECK(go_set_read_deadline(p.client, go_now() + 10 * GO_MILLISECOND) == 0); /* earlier */
     await_count(&ended, 2);
     CHECK_EQUAL(result, -ETIMEDOUT);
 
     CHECK(go_set_read_deadline(p.client, GO_FOREVER) == 0);
     go(park_reading, fd);
-    settle();
+    await_waiters(p.client, 1);
     CHECK(go_set_read_deadline(p.client, go_now() - 1) == 0); /* into the past */
     await_count(&ended, 3);
     CHECK_EQUAL(result, -ETIMEDOUT);
 
-    CHECK(go_set_read_deadline(p.client, go_now() + 10 * GO_MILLISECOND) == 0);
+    int64_t when = go_now() + 10 * GO_MILLISECOND;
+    CHECK(go_set_read_deadline(p.client, when) == 0);
     go(park_reading, fd);
     settle();
     CHECK(go_set_read_deadline(p.client, GO_FOREVER) == 0); /* away */
+    in_time = go_now() < when;
     CHECK(go_sleep(30 * GO_MILLISECOND) == 0);
     CHECK(go_write(p.server, "x", 1) == 1);
     await_count(&ended, 4);
-    CHECK_EQUAL(result, 1);
+    CHECK(result == 1 || (!in_time && result == -ETIMEDOUT));
     close_pair(p);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Dialling, listening and accepting: success, refusal, limits of time and descriptors, unix sockets, names. */
 #include "unit/net/net_support.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -53,14 +54,18 @@ NET_TEST(a_foreign_listener_and_a_foreign_connection)
 NET_TEST(refusals)
 {
     char at[64];
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int listener = go_listen("tcp", "127.0.0.1:0");
+    struct sockaddr_in to = {
+        .sin_family = AF_INET,
+    };
+    int listener = go_listen("tcp", own_name("127.0.0.1:0", at, sizeof at));
     CHECK(listener >= 0 && go_local_address(listener, at, sizeof at) > 0);
     CHECK_EQUAL(go_listen("tcp", at), -EADDRINUSE);
     CHECK(go_close(listener) == 0);
     CHECK_EQUAL(go_dial("tcp", at), -ECONNREFUSED);
     CHECK_EQUAL(go_dial_until("tcp", at, go_now() + GO_SECOND), -ECONNREFUSED);
     to.sin_port = htons((uint16_t)atoi(strrchr(at, ':') + 1));
+    *strrchr(at, ':') = '\0';
+    CHECK(inet_pton(AF_INET, at, &to.sin_addr) == 1);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK_EQUAL(go_connect(fd, (struct sockaddr *)&to, sizeof to), -ECONNREFUSED);
     CHECK_EQUAL(go_accept(fd), -EINVAL);
@@ -187,7 +192,9 @@ static void accept_all(void *arg)
 /* A unix listener's full queue answers "try again", and nothing tells when. */
 NET_TEST(a_full_unix_queue_is_waited_for)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "\0goco-test-full"};
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    (void)own_name("@goco-test-full", at.sun_path, sizeof at.sun_path);
+    at.sun_path[0] = '\0';
     int listener = socket(AF_UNIX, SOCK_STREAM, 0), fds[20];
     CHECK(bind(listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(listener, 1) == 0);
     go(accept_all, (void *)(intptr_t)listener);

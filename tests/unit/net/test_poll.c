@@ -339,7 +339,7 @@ static int end_while_a_thread_waits(void *arg)
     pthread_t thread;
     job->fd = p.client;
     CHECK(pthread_create(&thread, NULL, read_in_a_thread, job) == 0);
-    CHECK(go_sleep(20 * GO_MILLISECOND) == 0);
+    await_waiters(p.client, 1);
     CHECK(pthread_detach(thread) == 0);
     return p.server;
 }

@@ -164,7 +164,7 @@ static void send_signals(void *arg)
 NET_TEST(nothing_comes_after_stop)
 {
     go_chan *keep = go_chan_new(sizeof(int), 1);
-    signal(SIGUSR1, SIG_IGN); /* one may be on its way still when the last subscription ends */
+    signal(SIGUSR1, SIG_IGN); /* and it stays so: one may be on its way still when the last subscription ends, and later */
     atomic_store(&stop, 0);
     atomic_store(&ended, 0);
     CHECK(go_signal_notify(keep, SIGUSR1) == 0);
@@ -186,7 +186,6 @@ NET_TEST(nothing_comes_after_stop)
     atomic_store(&stop, 1);
     await_count(&ended, 2);
     CHECK(go_signal_stop(keep, SIGUSR1) == 0);
-    signal(SIGUSR1, SIG_DFL);
     go_chan_unref(keep);
     return 0;
 }
@@ -201,6 +200,23 @@ static pid_t spawn(int milliseconds, int status)
         _exit(status);
     }
     CHECK(child > 0);
+    return child;
+}
+
+/* A child that ends when *gate is closed. */
+static pid_t hold(int status, int *gate)
+{
+    int ends[2];
+    char byte;
+    CHECK(pipe(ends) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)close(ends[1]);
+        (void)!read(ends[0], &byte, 1);
+        _exit(status);
+    }
+    CHECK(child > 0 && close(ends[0]) == 0);
+    *gate = ends[1];
     return child;
 }
 
@@ -220,7 +236,7 @@ NET_TEST(children_are_waited_for)
 {
     enum { CHILDREN = 8 };
     static struct wait w[CHILDREN];
-    int status;
+    int status, gate;
     atomic_store(&ended, 0);
     CHECK_EQUAL(go_waitpid(-1, NULL, 0), -ECHILD);
     CHECK_EQUAL(go_waitpid(getpid(), NULL, 0), -ECHILD);
@@ -229,13 +245,17 @@ NET_TEST(children_are_waited_for)
         w[i].pid = spawn(i * 5, 10 + i);
         go(wait_one, &w[i]);
     }
-    CHECK_EQUAL(go_waitpid(w[7].pid, NULL, WNOHANG), 0);
+    pid_t child = hold(2, &gate);
+    CHECK_EQUAL(go_waitpid(child, NULL, WNOHANG), 0);
+    CHECK(close(gate) == 0);
+    CHECK_EQUAL(go_waitpid(child, &status, 0), child);
+    CHECK(WEXITSTATUS(status) == 2);
     await_count(&ended, CHILDREN);
     for (int i = 0; i < CHILDREN; i++) {
         CHECK_EQUAL(w[i].result, w[i].pid);
         CHECK(WIFEXITED(w[i].status) && WEXITSTATUS(w[i].status) == 10 + i);
     }
-    pid_t child = spawn(0, 3); /* over before it is waited for */
+    child = spawn(0, 3); /* over before it is waited for */
     CHECK(go_sleep(20 * GO_MILLISECOND) == 0);
     CHECK_EQUAL(go_waitpid(child, &status, 0), child);
     CHECK(WEXITSTATUS(status) == 3);
@@ -244,7 +264,7 @@ NET_TEST(children_are_waited_for)
     CHECK(WEXITSTATUS(status) == 4);
     child = spawn(20, 5);
     CHECK_EQUAL(go_waitpid(0, &status, 0), child); /* of this group */
-    child = spawn(2000, 6);
+    child = spawn(60000, 6);
     CHECK(kill(child, SIGSTOP) == 0);
     CHECK_EQUAL(go_waitpid(child, &status, WUNTRACED), child);
     CHECK(WIFSTOPPED(status));
@@ -272,8 +292,8 @@ static void wait_bound(void *arg)
 NET_TEST(waiting_for_a_child_can_be_cancelled)
 {
     static struct wait w[2];
-    int status;
-    pid_t child = spawn(150, 9);
+    int status, gate;
+    pid_t child = hold(9, &gate);
     atomic_store(&ended, 0);
     w[0].pid = child;
     w[1].pid = -1;
@@ -282,6 +302,7 @@ NET_TEST(waiting_for_a_child_can_be_cancelled)
     await_count(&ended, 2);
     CHECK_EQUAL(w[0].result, -ECANCELED);
     CHECK_EQUAL(w[1].result, -ECANCELED);
+    CHECK(close(gate) == 0);
     CHECK_EQUAL(go_waitpid(child, &status, 0), child);
     CHECK(WEXITSTATUS(status) == 9);
     while (go_count() > 1) { /* what was given up ends with the child */
