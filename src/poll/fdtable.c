@@ -194,7 +194,7 @@ int go__fd_hold(struct go__fd_use *use, int fd)
     return 0;
 }
 
-static int release(struct go__fd *r, int fd);
+static int release(struct go__fd *r, int fd, uint32_t generation);
 
 static GO__NOINLINE void end_slow(const struct go__fd_use *use)
 {
@@ -223,7 +223,7 @@ static GO__NOINLINE void end_slow(const struct go__fd_use *use)
         go__wake(gp, ticket, 0);
     }
     if ((after & (GO__FD_CLOSING | GO__FD_REFS)) == GO__FD_CLOSING) {
-        (void)release(r, use->fd);
+        (void)release(r, use->fd, use->generation);
     }
 }
 
@@ -276,29 +276,72 @@ static void wipe(struct go__fd *r)
     r->path = NULL;
 }
 
-static void remove_path(struct go__fd *r)
+/* record.lock held, because the end of the run may come in between. */
+static char *take_path(struct go__fd *r)
 {
     char *path = r->path;
+    r->path = NULL;
+    return path;
+}
+
+static void remove_path(char *path)
+{
     if (path != NULL) {
-        r->path = NULL;
         (void)go__syscall3(SYS_unlinkat, AT_FDCWD, (long)path, 0);
         go__free(path);
     }
 }
 
-/* The last reference to a closing descriptor is gone. */
-static int release(struct go__fd *r, int fd)
+/* The last reference to a closing descriptor is gone. A foreign thread may find that the run has ended and closed it meanwhile. */
+static int release(struct go__fd *r, int fd, uint32_t generation)
 {
-    go__netpoll_forget(r, fd);
     go__spin_lock(&r->lock);
+    if (go__fd_generation(load_rlx(&r->word)) != generation) { /* rlx: changes under the lock only */
+        go__spin_unlock(&r->lock);
+        return 0;
+    }
+    go__netpoll_forget(r, fd);
     wipe(r);
-    uint64_t fresh = (uint64_t)(go__fd_generation(load_rlx(&r->word)) + 1) << 32; /* rlx: the record is ours */
+    uint64_t fresh = (uint64_t)(generation + 1) << 32;
     store_rel(&r->word, fresh | GO__FD_RELEASING); /* rel pairs with the acquiring CAS of the next use */
     go__spin_unlock(&r->lock);
     long error = go__san_close(fd);
     uint64_t word = fresh | GO__FD_RELEASING;
     (void)cas_acqrel(&r->word, &word, fresh); /* fails if go__fd_adopt has the number already */
     return error == -EINTR ? 0 : (int)error;  /* Linux closes in any case */
+}
+
+/* Gives the closer's reference back, and those of the waiters it dropped. True: they were the last ones. If the run has ended
+ * meanwhile (the closer is a foreign thread), its end has closed the descriptor, and the word counts another one's users. */
+static bool drop_references(struct go__fd *r, uint32_t generation, uint32_t references)
+{
+    uint64_t word = load_rlx(&r->word), after; /* rlx: the compare-and-swap decides */
+    do {
+        if (go__fd_generation(word) != generation) {
+            return false;
+        }
+        after = word - references * GO__FD_REF;
+        /* acqrel: as in end_slow. The users that are in the middle of a system call close it when they come back. */
+    } while (!cas_acqrel(&r->word, &word, after));
+    return (after & GO__FD_REFS) == 0;
+}
+
+/* The record is marked as closing, with a reference for the closer. Out of line, because the closer may have yielded deeply before. */
+static GO__NOINLINE int finish_closing(struct go__fd *r, int fd, uint32_t generation)
+{
+    struct go__g_list list = {NULL, NULL, 0};
+    uint32_t references = 0;
+    char *path = NULL;
+    go__spin_lock(&r->lock);
+    if (go__fd_generation(load_rlx(&r->word)) == generation) { /* rlx: changes under the lock only */
+        path = take_path(r);
+        references = drop_waiters(r, &list) + 1;
+    }
+    go__spin_unlock(&r->lock);
+    remove_path(path); /* while the descriptor is open: once it is closed somebody else may bind the path */
+    int error = drop_references(r, generation, references) ? release(r, fd, generation) : 0;
+    go__ready_list(&list);
+    return error;
 }
 
 int go__fd_close(int fd)
@@ -316,19 +359,9 @@ int go__fd_close(int fd)
         } else if ((word & GO__FD_CLOSING) != 0) {
             return -EBADF;
         } else if (cas_acqrel(&r->word, &word, (word + GO__FD_REF) | GO__FD_CLOSING)) { /* pairs with end_slow */
-            break;
+            return finish_closing(r, fd, go__fd_generation(word));
         }
     }
-    remove_path(r);
-    struct go__g_list list = {NULL, NULL, 0};
-    go__spin_lock(&r->lock);
-    uint64_t references = drop_waiters(r, &list) + UINT64_C(1);
-    go__spin_unlock(&r->lock);
-    /* acqrel: as in end_slow. The users that are in the middle of a system call close it when they come back. */
-    word = sub_acqrel(&r->word, references * GO__FD_REF) - references * GO__FD_REF;
-    error = (word & GO__FD_REFS) == 0 ? release(r, fd) : 0;
-    go__ready_list(&list);
-    return error;
 }
 
 /* --- making known --- */
@@ -381,12 +414,14 @@ static void forget_users(struct go__fd *r, int fd, bool close)
     store_rlx(&r->deadlines, NULL);                               /* no timer fires any more */
     store_rlx(&r->registered, 0u);
     close = close || (word & GO__FD_CLOSING) != 0;
+    char *path = close ? take_path(r) : NULL; /* the closer's, which comes too late for it */
     if (close) {
         wipe(r);
     }
     store_rel(&r->word, (uint64_t)(go__fd_generation(word) + 1) << 32); /* rel: as in release */
     go__spin_unlock(&r->lock);
     go__free(deadlines);
+    remove_path(path);
     if (close) {
         (void)go__san_close(fd);
     }

@@ -1,6 +1,7 @@
 /* Records of descriptors from inside: the table, the queues, uses and generations, events that come too late, counting. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -145,6 +146,46 @@ static void a_number_is_free_when_its_last_use_is_over(void **state)
     assert_int_equal(go_run(uses_and_generations, NULL), 0);
 }
 
+static void *close_from_outside(void *arg)
+{
+    CHECK(go_close(*(int *)arg) == 0);
+    return NULL;
+}
+
+/* The closer is stopped in the middle by its lock, under which the end of the run would give the word a new generation. */
+static int closing_meets_the_end(void *arg)
+{
+    pthread_t closer;
+    int fd = open("/dev/null", O_RDWR);
+    (void)arg;
+    struct go__fd_use use;
+    CHECK(go__fd_hold(&use, fd) == 0);
+    go__fd_end(&use);
+    struct go__fd *r = go__fd_peek(fd);
+    go__spin_lock(&r->lock);
+    CHECK(pthread_create(&closer, NULL, close_from_outside, &fd) == 0);
+    uint64_t word;
+    while (((word = load_acq(&r->word)) & GO__FD_CLOSING) == 0) {
+        go_yield();
+    }
+    word = (uint64_t)(go__fd_generation(word) + 1) << 32;
+    store_rel(&r->word, word);
+    go__spin_unlock(&r->lock);
+    go_block_begin();
+    CHECK(pthread_join(closer, NULL) == 0);
+    go_block_end();
+    CHECK(word_of(fd) == word); /* nothing was taken from the next one's references */
+    CHECK(is_null(fd));         /* the end of the run closes, and only it */
+    CHECK(go_close(fd) == 0 && !is_null(fd));
+    return 0;
+}
+
+static void a_close_that_the_end_of_a_run_overtakes_gives_up(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(closing_meets_the_end, NULL), 0);
+}
+
 static void read_byte(void *arg)
 {
     char byte;
@@ -212,6 +253,7 @@ int main(void)
         cmocka_unit_test(queues_keep_their_order),
         cmocka_unit_test(claims_pass_over_waits_that_are_over),
         cmocka_unit_test(a_number_is_free_when_its_last_use_is_over),
+        cmocka_unit_test(a_close_that_the_end_of_a_run_overtakes_gives_up),
         cmocka_unit_test(waiters_are_counted),
         cmocka_unit_test(a_run_without_descriptors_says_so),
     };
