@@ -36,6 +36,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/select.h> /* sigset_t, for strict C11 too */
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -184,7 +185,19 @@ GO_API int go_signal_notify(go_chan *c, int signo);
  * Parks:  no. After it returned, nothing more is sent to c for signo. */
 GO_API int go_signal_stop(go_chan *c, int signo);
 
-/* go_waitpid: waitpid that blocks the goroutine only.
+/* go_signal_mask: the signal mask that the thread had which called go_run. Threads that run goroutines block all signals but faults, and
+ * whatever they start inherits that: a child that no SIGTERM ends. So give it this mask:
+ *   posix_spawn      posix_spawnattr_setsigmask with POSIX_SPAWN_SETSIGMASK
+ *   pthread_create   pthread_sigmask(SIG_SETMASK, &mask, NULL) in the thread, or pthread_attr_setsigmask_np. Not in a goroutine: its
+ *                    thread has no room for the program's handlers
+ *   fork             nothing: the child has this mask already, and every signal that had a handler has its default again. It may only
+ *                    exec or _exit; most goco calls end it with a message
+ *   system, popen    cannot be told: spawn "/bin/sh" with "-c"
+ * Parks:  no. */
+GO_API void go_signal_mask(sigset_t *mask);
+
+/* go_waitpid: waitpid that blocks the goroutine only. What a goroutine starts by posix_spawn blocks signals unless it is told otherwise,
+ * see go_signal_mask.
  *   pid       as in waitpid: a child, -1 for any, 0 or -n for a process group
  *   options   WNOHANG, WUNTRACED, WCONTINUED
  * Returns the child's id; 0 with WNOHANG if none has ended; -ECHILD; -EINVAL; -ECANCELED.

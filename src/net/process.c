@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/mem.h"
 #include "go/net.h"
 #include "go/time.h"
 #include "net/aside.h"
@@ -98,6 +99,11 @@ static int await(pid_t pid, int options)
         return await_pidfd(fd);
     }
     return fd == -EAGAIN ? 0 : fd == -ENOSYS ? await_aside(pid, options) : fd;
+}
+
+void go_signal_mask(sigset_t *mask)
+{
+    go__copy(mask, &go__sched.signal_mask, sizeof *mask);
 }
 
 int go_waitpid(pid_t pid, int *status, int options)

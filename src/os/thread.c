@@ -1,32 +1,62 @@
 #include "os/thread.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "os/sigaction.h"
 #include "os/syscall.h"
 
 #define THREAD_STACK_BYTES ((size_t)512 * 1024) /* an M's native stack: the scheduler, libc calls of ours, name resolution */
 
+/* All but the synchronous ones. */
+static void asynchronous(sigset_t *signals)
+{
+    (void)sigfillset(signals);
+    /* A blocked fault kills the process without a word, so these stay open; they are delivered on the alternate stack. */
+    (void)sigdelset(signals, SIGSEGV);
+    (void)sigdelset(signals, SIGBUS);
+    (void)sigdelset(signals, SIGFPE);
+    (void)sigdelset(signals, SIGILL);
+    (void)sigdelset(signals, SIGTRAP);
+    (void)sigdelset(signals, SIGSYS);
+    (void)sigdelset(signals, SIGABRT);
+}
+
 void go__thread_block_signals(sigset_t *old)
 {
     sigset_t set;
-    (void)sigfillset(&set);
-    /* A blocked fault kills the process without a word, so these stay open; they are delivered on the alternate stack. */
-    (void)sigdelset(&set, SIGSEGV);
-    (void)sigdelset(&set, SIGBUS);
-    (void)sigdelset(&set, SIGFPE);
-    (void)sigdelset(&set, SIGILL);
-    (void)sigdelset(&set, SIGTRAP);
-    (void)sigdelset(&set, SIGSYS);
-    (void)sigdelset(&set, SIGABRT);
+    asynchronous(&set);
     (void)pthread_sigmask(SIG_BLOCK, &set, old);
 }
 
 void go__thread_restore_signals(const sigset_t *old)
 {
     (void)pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+void go__thread_get_signals(sigset_t *now)
+{
+    (void)pthread_sigmask(SIG_SETMASK, NULL, now);
+}
+
+void go__thread_free_signals(const sigset_t *mask)
+{
+    int kept = errno;
+    sigset_t signals;
+    asynchronous(&signals);
+    for (int signo = 1; signo < NSIG; signo++) {
+        struct sigaction is;
+        if (sigismember(&signals, signo) == 1 && go__sigaction(signo, NULL, &is) == 0 && is.sa_handler != SIG_DFL &&
+            is.sa_handler != SIG_IGN) {
+            is = (struct sigaction){.sa_handler = SIG_DFL};
+            (void)go__sigaction(signo, &is, NULL);
+        }
+    }
+    go__thread_restore_signals(mask);
+    errno = kept; /* the C library keeps two signals to itself */
 }
 
 int go__thread_start(pthread_t *thread, void *(*fn)(void *), void *arg)

@@ -12,6 +12,11 @@ int go__thread_start(pthread_t *thread, void *(*fn)(void *), void *arg);
 /* Blocks every asynchronous signal on the calling thread; faults stay deliverable. The old mask goes to *old. */
 void go__thread_block_signals(sigset_t *old);
 void go__thread_restore_signals(const sigset_t *old);
+void go__thread_get_signals(sigset_t *now);
+
+/* Undoes that in the child of a fork, which is about to run another program: the thread's mask is *mask again. Handlers go first, as exec
+ * would have it: they would run on what may be a small stack, and keep the signal from the new program. */
+void go__thread_free_signals(const sigset_t *mask);
 
 int go__thread_id(void);
 

@@ -24,6 +24,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/select.h> /* sigset_t, without the many names of <signal.h> */
 
 #include "arch/gobuf.h"
 #include "arch/tls.h"
@@ -243,6 +244,7 @@ struct go__sched {
     bool seeded;
     bool valgrind; /* runs under Valgrind */
     uint64_t seed;
+    sigset_t signal_mask; /* of the thread that called go_run */
 
     /* Under lock. */
     struct go__g_list global; /* runnable gs of no p */

@@ -149,6 +149,7 @@ static void forked(void)
     struct go__m *mp = go__m();
     if (mp != NULL) {
         store_rel(&mp->claim, (uint32_t)GO__CLAIM_FORKED);
+        go__thread_free_signals(&go__sched.signal_mask);
     }
     store_rel(&go__sched.active, 0u);
 }
@@ -166,6 +167,7 @@ static void reset(void)
     go__sched.run_number = run;
     store_rlx(&go__sched.next_id, 1u);
     store_rlx(&go__sched.coarse_now, go__clock_now());
+    go__thread_get_signals(&go__sched.signal_mask);
 #if GO__VALGRIND
     go__sched.valgrind = RUNNING_ON_VALGRIND != 0;
 #endif
