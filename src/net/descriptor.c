@@ -6,6 +6,7 @@
 #include "go/net.h"
 #include "go/time.h"
 #include "net/io.h"
+#include "sched/blocking.h"
 
 int go_close(int fd)
 {
@@ -15,6 +16,7 @@ int go_close(int fd)
 int go_shutdown(int fd, int how)
 {
     struct go__fd_use use;
+    go__check_forked(); /* the connection is the parent's */
     int error = go__fd_hold(&use, fd);
     if (error == 0) {
         /* Whoever waits in an ended direction is woken by the event this makes. */

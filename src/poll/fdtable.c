@@ -8,6 +8,7 @@
 #include "os/vm.h"
 #include "poll/netpoll.h"
 #include "sched/alloc.h"
+#include "sched/blocking.h"
 
 go__atomic(struct go__fd *) go__fd_chunks[GO__FD_CHUNKS];
 static go__atomic(int) top;
@@ -347,6 +348,7 @@ static GO__NOINLINE int finish_closing(struct go__fd *r, int fd, uint32_t genera
 int go__fd_close(int fd)
 {
     struct go__fd *r;
+    go__check_forked(); /* a listener's path is the parent's */
     int error = go__fd_find(fd, &r);
     if (error != 0) {
         return error == -EBADF ? error : (int)go__san_close(fd);

@@ -8,6 +8,7 @@
 #include "os/fatal.h"
 #include "os/syscall.h"
 #include "poll/netpoll.h"
+#include "sched/blocking.h"
 #include "sched/hooks.h"
 
 #ifndef SYS_epoll_pwait2
@@ -32,7 +33,11 @@ static go__atomic(uint32_t) no_pwait2;               /* the kernel is older than
 static int control(int operation, int fd, uint32_t generation, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.u64 = (uint64_t)generation << 32 | (uint32_t)fd};
-    return (int)go__syscall4(SYS_epoll_ctl, load_rlx(&epoll_fd), operation, fd, (long)&event); /* rlx: constant in a run */
+    int ep = load_rlx(&epoll_fd); /* rlx: constant in a run */
+    if (go__unlikely(ep < 0)) {
+        go__check_forked();
+    }
+    return (int)go__syscall4(SYS_epoll_ctl, ep, operation, fd, (long)&event);
 }
 
 int go__netpoll_init(void)
@@ -67,6 +72,14 @@ void go__netpoll_destroy(void)
     go__netpoll_count_reset();
     (void)go__syscall1(SYS_close, xchg_acqrel(&break_fd, -1));
     (void)go__syscall1(SYS_close, xchg_acqrel(&epoll_fd, -1));
+}
+
+/* The child has descriptors of the same epoll instance: what it took out would be gone for the parent. */
+void go__netpoll_forked(void)
+{
+    /* rlx: the child has one thread. */
+    store_rlx(&epoll_fd, -1);
+    store_rlx(&break_fd, -1);
 }
 
 /* --- registering --- */

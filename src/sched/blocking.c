@@ -85,6 +85,11 @@ static void wait_for_p(struct go__m *mp)
     go__futex_unlock(&go__sched.lock);
 }
 
+GO__NOINLINE void go__die_forked(void)
+{
+    go__fatal("goco call in a forked child: it may only exec or _exit (use posix_spawn)");
+}
+
 GO__NOINLINE void go__enter_slow(struct go__m *mp)
 {
     for (;;) {
@@ -94,7 +99,7 @@ GO__NOINLINE void go__enter_slow(struct go__m *mp)
             return;
         }
         if (claim == GO__CLAIM_FORKED) {
-            go__fatal("goco call in a forked child: it may only exec or _exit (use posix_spawn)");
+            go__die_forked();
         }
         if (claim == GO__CLAIM_ORPHAN) {
             go__abandon(mp);
@@ -125,7 +130,7 @@ GO__NOINLINE void go__enter_parking_slow(struct go__m *mp)
             return;
         }
         if (claim == GO__CLAIM_FORKED) {
-            go__fatal("goco call in a forked child: it may only exec or _exit (use posix_spawn)");
+            go__die_forked();
         }
         if (claim == GO__CLAIM_ORPHAN) {
             mp->p = NULL;

@@ -19,6 +19,7 @@
 #include "sched/rt.h"
 
 void go__enter_slow(struct go__m *mp);
+void go__die_forked(void) GO__NORETURN;
 
 /* On a goroutine's stack; mp is go__m(). It owns a p until go__leave, or until the goroutine leaves its stack. */
 GO__SCHED_INLINE void go__enter_as(struct go__m *mp)
@@ -53,6 +54,16 @@ GO__INLINE void go__enter_parking(struct go__m *mp)
     go__barrier_light();
     if (go__unlikely(load_acq(&mp->claim) != GO__CLAIM_NONE)) { /* acq: what the claimer did under the lock */
         go__enter_parking_slow(mp);
+    }
+}
+
+/* On any thread: dies if it is a goroutine's in the child of a fork. For what would reach the parent through a descriptor that both have,
+ * before anything enters the runtime. */
+GO__INLINE void go__check_forked(void)
+{
+    struct go__m *mp = go__m();
+    if (go__unlikely(mp != NULL && load_rlx(&mp->claim) == GO__CLAIM_FORKED)) { /* rlx: stored by this thread */
+        go__die_forked();
     }
 }
 

@@ -17,6 +17,7 @@ size_t go__timers_count(struct go__p *pp);                  /* any thread; for s
 /* src/poll. */
 int go__netpoll_init(void); /* 0 or -errno */
 void go__netpoll_destroy(void);
+void go__netpoll_forked(void); /* in the child of a fork: the poller is the parent's */
 /* Collects goroutines whose descriptors became ready. timeout_ns 0: look only; INT64_MAX: until woken. May be called on the g0 side
  * with or without a p; one m at a time with a non-zero timeout. */
 void go__netpoll(int64_t timeout_ns, struct go__g_list *ready);

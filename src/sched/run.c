@@ -151,6 +151,7 @@ static void forked(void)
         store_rel(&mp->claim, (uint32_t)GO__CLAIM_FORKED);
         go__thread_free_signals(&go__sched.signal_mask);
     }
+    go__netpoll_forked();
     store_rel(&go__sched.active, 0u);
 }
 

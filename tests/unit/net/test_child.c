@@ -1,9 +1,11 @@
-/* What children get from a goroutine's thread: signals as the program has them. */
+/* What children get from a goroutine's thread: signals as the program has them, and descriptors that stay the parent's. */
 #include "unit/net/net_support.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
 extern char **environ;
@@ -118,6 +120,78 @@ NET_TEST(what_is_ignored_stays_ignored)
     return 0;
 }
 
+/* --- descriptors --- */
+
+static atomic_int ended;
+static int accepted;
+
+static void accept_one(void *arg)
+{
+    accepted = go_accept(*(int *)arg);
+    atomic_fetch_add(&ended, 1);
+}
+
+/* The child of a fork that calls fn(fd): it is told that it must not. */
+static void dies_in_a_child(int (*fn)(int fd), int fd)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        (void)dup2(open("/dev/null", O_WRONLY), 2);
+        (void)fn(fd);
+        _exit(3);
+    }
+    check_ended_by(SIGABRT, child);
+}
+
+static int shut_down(int fd)
+{
+    return go_shutdown(fd, SHUT_RDWR);
+}
+
+/* The epoll instance is one for both, and so is a path: the parent's acceptor would sleep for ever, its clients find nothing. */
+NET_TEST(a_forked_child_cannot_close_for_its_parent)
+{
+    static int listener;
+    char at[64];
+    for (int local = 0; local < 2; local++) {
+        (void)snprintf(at, sizeof at, local ? "/tmp/goco-test-child-%d" : "127.0.0.1:0", (int)getpid());
+        listener = go_listen(local ? "unix" : "tcp", at);
+        CHECK(listener >= 0 && go_local_address(listener, at, sizeof at) > 0);
+        atomic_store(&ended, 0);
+        go(accept_one, &listener);
+        await_waiters(listener, 1);
+        dies_in_a_child(go_close, listener);
+        dies_in_a_child(shut_down, listener);
+        int client = go_dial(local ? "unix" : "tcp", at);
+        CHECK(client >= 0);
+        await_count(&ended, 1);
+        CHECK(accepted >= 0);
+        CHECK(go_close(accepted) == 0 && go_close(client) == 0 && go_close(listener) == 0);
+    }
+    return 0;
+}
+
+static int read_byte(int fd)
+{
+    char byte;
+    return (int)go_read(fd, &byte, 1);
+}
+
+/* It cannot wait either: neither for what is registered already, nor for what it would have to register. */
+NET_TEST(a_forked_child_cannot_wait)
+{
+    int ends[2];
+    char byte;
+    CHECK(pipe(ends) == 0);
+    dies_in_a_child(read_byte, ends[0]);
+    CHECK_EQUAL(go_set_read_deadline(ends[0], go_now() + GO_MILLISECOND), 0);
+    CHECK_EQUAL(go_read(ends[0], &byte, 1), -ETIMEDOUT);
+    CHECK_EQUAL(go_set_read_deadline(ends[0], GO_FOREVER), 0);
+    dies_in_a_child(read_byte, ends[0]);
+    CHECK(go_close(ends[0]) == 0 && go_close(ends[1]) == 0);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +199,8 @@ int main(void)
         cmocka_unit_test(what_is_forked_and_executed_can_be_ended),
         cmocka_unit_test(a_forked_child_has_no_handlers),
         cmocka_unit_test(what_is_ignored_stays_ignored),
+        cmocka_unit_test(a_forked_child_cannot_close_for_its_parent),
+        cmocka_unit_test(a_forked_child_cannot_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
