@@ -79,9 +79,7 @@ static int set_deadline(int fd, unsigned directions, int64_t deadline)
     if (error != 0) {
         return error;
     }
-    if (go__io_kind(&use) == GO__FD_UNKNOWN) {
-        error = go__fd_classify(&use);
-    }
+    error = go__io_look(&use);
     if (error == 0 && go__io_kind(&use) == GO__FD_FILE) {
         error = -EINVAL;
     }

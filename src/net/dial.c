@@ -61,7 +61,7 @@ GO__INLINE int connect_and_wait(int fd, const void *to, socklen_t size, int64_t 
 {
     struct go__fd_use use;
     int64_t pause = GO_MILLISECOND;
-    int code = go__io_begin(&use, fd, GO__FD_WRITE, GO__REASON_IO_CONNECT);
+    int code = go__io_begin_nonblocking(&use, fd, GO__FD_WRITE, GO__REASON_IO_CONNECT);
     if (code != 0) {
         return code;
     }

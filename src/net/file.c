@@ -91,7 +91,7 @@ ssize_t go_sendfile(int out_fd, int in_fd, int64_t *offset, size_t size)
 {
     struct go__fd_use out, in;
     struct sendfile_call c = {in_fd, offset, size < GO__IO_MOST ? size : GO__IO_MOST};
-    ssize_t n = go__io_begin(&out, out_fd, GO__FD_WRITE, GO__REASON_IO_WRITE);
+    ssize_t n = go__io_begin_nonblocking(&out, out_fd, GO__FD_WRITE, GO__REASON_IO_WRITE);
     if (n != 0) {
         return n;
     }

@@ -7,15 +7,43 @@
 #include "net/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 
 #include "go/net.h"
 
+GO__NOINLINE int go__io_ensure_nonblocking(struct go__fd_use *use)
+{
+    if (use->fd <= 2) {
+        return 0;
+    }
+    long flags = go__syscall2(SYS_fcntl, use->fd, F_GETFL);
+    return flags < 0 ? (int)flags : (flags & O_NONBLOCK) != 0 ? 0 : go__fd_classify(use);
+}
+
+GO__NOINLINE int go__io_look(struct go__fd_use *use)
+{
+    enum go__fd_kind kind = go__io_kind(use);
+    if (kind == GO__FD_UNKNOWN || kind == GO__FD_FILE) { /* a file's flags say nothing; it is slow in any case */
+        return go__fd_classify(use);
+    }
+    return kind == GO__FD_PIPE && !go__fd_has(use->record, GO__FD_OWN) ? go__io_ensure_nonblocking(use) : 0;
+}
+
+GO__NOINLINE int go__io_retry(struct go__fd_use *use, int error)
+{
+    if (error != -ENOTSOCK || go__io_kind(use) != GO__FD_SOCKET || go__fd_has(use->record, GO__FD_OWN)) {
+        return error;
+    }
+    int code = go__fd_classify(use);
+    return code != 0 ? code : go__io_is_socket(use) ? error : 0;
+}
+
 GO__NOINLINE int go__io_check(struct go__fd_use *use, enum go__fd_direction d)
 {
     int error = go__fd_expired(use, d);
-    if (error == 0 && go__io_kind(use) == GO__FD_UNKNOWN) {
-        error = go__fd_classify(use);
+    if (error == 0) {
+        error = go__io_look(use);
     }
     if (error != 0) {
         go__fd_end(use);
@@ -50,9 +78,7 @@ GO__INLINE ssize_t read_some(struct go__fd_use *use, void *buffer, size_t size)
             GO__IO_ACQUIRE();
             return n;
         }
-        if (n == -EAGAIN) {
-            n = go__io_wait(use, GO__FD_READ, edge, GO__REASON_IO_READ);
-        }
+        n = n == -EAGAIN ? go__io_wait(use, GO__FD_READ, edge, GO__REASON_IO_READ) : go__io_retry(use, (int)n);
         if (n != 0 && n != -EINTR) {
             return n;
         }
@@ -137,7 +163,10 @@ static int after_write(struct go__fd_use *use, long n, uint32_t edge)
     if (n == 0) {
         return -EIO; /* a device that takes nothing */
     }
-    return n == -EAGAIN ? go__io_wait(use, GO__FD_WRITE, edge, GO__REASON_IO_WRITE) : n == -EINTR ? 0 : (int)n;
+    if (n == -EINTR) {
+        return 0;
+    }
+    return n == -EAGAIN ? go__io_wait(use, GO__FD_WRITE, edge, GO__REASON_IO_WRITE) : go__io_retry(use, (int)n);
 }
 
 ssize_t go_write(int fd, const void *buffer, size_t size)

@@ -25,26 +25,49 @@ GO__INLINE enum go__fd_kind go__io_kind(const struct go__fd_use *use)
 
 GO__INLINE bool go__io_is_socket(const struct go__fd_use *use)
 {
-    enum go__fd_kind kind = go__io_kind(use);
-    return go__likely(kind == GO__FD_TCP || kind == GO__FD_SOCKET);
+    return go__likely(go__io_kind(use) >= GO__FD_SOCKET);
 }
 
-/* go__io_begin: the descriptor is not known yet or its deadline has passed. Ends the use if it cannot be used. */
+/* A foreign descriptor may be closed without our knowing, and its number be another one's by now: what a call relies on is looked at
+ * before each. That what is no socket does not block; sockets are asked with MSG_DONTWAIT, and tell themselves when they are none any
+ * more (go__io_retry). 0 or -errno. */
+int go__io_look(struct go__fd_use *use);
+
+/* The same for calls without MSG_DONTWAIT, which rely on a socket's not blocking as well; not 0 to 2, which may block. */
+int go__io_ensure_nonblocking(struct go__fd_use *use);
+
+/* go__io_begin: the descriptor must be looked at, or its deadline has passed. Ends the use if it cannot be used. */
 int go__io_check(struct go__fd_use *use, enum go__fd_direction d);
 
 /* Begins a call that may wait: 0 with a reference, the turn of d and a known kind; -ECANCELED, -ETIMEDOUT, -EBADF, -ENOMEM and what
- * looking at the descriptor may return. Ended by go__fd_end. Inline, as the next one, because there is little stack below. */
+ * looking at the descriptor may return. Ended by go__fd_end. Inline, as the next ones, because there is little stack below. */
 GO__INLINE int go__io_begin(struct go__fd_use *use, int fd, enum go__fd_direction d, enum go__reason reason)
 {
     if (go__canceled(go__self())) {
         return -ECANCELED;
     }
     int error = go__fd_begin(use, fd, d, reason);
-    if (go__unlikely(error == 0 && (go__fd_expired(use, d) != 0 || go__io_kind(use) == GO__FD_UNKNOWN))) {
+    if (go__unlikely(error == 0 && (go__fd_expired(use, d) != 0 || go__io_kind(use) < GO__FD_SOCKET))) {
         error = go__io_check(use, d);
     }
     return error;
 }
+
+/* The same for calls without MSG_DONTWAIT. */
+GO__INLINE int go__io_begin_nonblocking(struct go__fd_use *use, int fd, enum go__fd_direction d, enum go__reason reason)
+{
+    int error = go__io_begin(use, fd, d, reason);
+    if (error == 0 && go__unlikely(!go__fd_has(use->record, GO__FD_OWN))) {
+        error = go__io_ensure_nonblocking(use);
+        if (error != 0) {
+            go__fd_end(use);
+        }
+    }
+    return error;
+}
+
+/* After an error: 0 to try again, because a foreign socket's number is no socket any more and was looked at. */
+int go__io_retry(struct go__fd_use *use, int error);
 
 /* Before another try: waits. The number may have become another descriptor, closed behind our back: then it is looked at again. */
 GO__INLINE int go__io_wait(struct go__fd_use *use, enum go__fd_direction d, uint32_t edge, enum go__reason reason)
@@ -68,7 +91,9 @@ GO__INLINE long go__io_run(struct go__fd_use *use, enum go__fd_direction d, enum
                 return n;
             }
         } else if (n != -EINTR) {
-            return n;
+            if (n != -ENOTSOCK || (n = go__io_retry(use, (int)n)) != 0) {
+                return n;
+            }
         }
     }
 }

@@ -144,7 +144,7 @@ static GO__NOINLINE int make_known(struct go__fd *listener, int fd)
 int go_accept(int fd)
 {
     struct go__fd_use use;
-    int result = go__io_begin(&use, fd, GO__FD_READ, GO__REASON_IO_ACCEPT);
+    int result = go__io_begin_nonblocking(&use, fd, GO__FD_READ, GO__REASON_IO_ACCEPT);
     if (result != 0) {
         return result;
     }

@@ -46,7 +46,7 @@ static GO__NOINLINE int begin_now(struct go__fd_use *use, int fd, enum go__fd_di
         return -ECANCELED;
     }
     int error = go__fd_hold(use, fd);
-    if (error == 0 && (go__fd_expired(use, d) != 0 || go__io_kind(use) == GO__FD_UNKNOWN)) {
+    if (error == 0 && (go__fd_expired(use, d) != 0 || go__io_kind(use) < GO__FD_SOCKET)) {
         error = go__io_check(use, d);
     }
     return error;

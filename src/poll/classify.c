@@ -53,6 +53,9 @@ int go__fd_classify(struct go__fd_use *use)
         error = flags < 0 ? (int)flags : make_nonblocking(use->fd, flags);
     }
     if (error == 0) {
+        if (kind != GO__FD_SOCKET) {
+            store_rlx(&use->record->inode, UINT64_C(0)); /* rlx, as below: of a socket that had the number before */
+        }
         go__fd_raise_top(use->fd);
         store_rlx(&use->record->kind, (uint32_t)kind); /* rlx: any two who look find the same */
     }

@@ -39,14 +39,15 @@ enum go__fd_direction { GO__FD_READ = 0, GO__FD_WRITE = 1 };
 #define GO__FD_REF       UINT64_C(0x100)
 #define GO__FD_REFS      UINT64_C(0xffffff00) /* 24 bits; the generation is in the upper half */
 
-/* What a descriptor is, which decides how it is read and written. */
+/* What a descriptor is, which decides how it is read and written. All that are looked at again before they are used come before the
+ * sockets, see go__io_check. */
 enum go__fd_kind {
     GO__FD_UNKNOWN = 0, /* not looked at yet */
-    GO__FD_TCP,         /* a connection or listener: a short read means that nothing is left */
+    GO__FD_PIPE,        /* anything else that can be polled, made non-blocking */
+    GO__FD_SHARED,      /* 0, 1 and 2, if they are no sockets: polled, then used as a blocking call */
+    GO__FD_FILE,        /* cannot be polled: every use is a blocking call */
     GO__FD_SOCKET,
-    GO__FD_PIPE,   /* anything else that can be polled, made non-blocking */
-    GO__FD_SHARED, /* 0, 1 and 2, if they are no sockets: polled, then used as a blocking call */
-    GO__FD_FILE,   /* cannot be polled: every use is a blocking call */
+    GO__FD_TCP, /* a connection or listener: a short read means that nothing is left */
 };
 
 /* Flags of a record. */
