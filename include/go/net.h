@@ -1,8 +1,8 @@
 /* Sockets, descriptors, names, signals and child processes: calls that block the goroutine and nothing else.
  *
  * Descriptors are plain ints. Any pollable one works: a pipe, a timerfd, a socket made by another library. goco makes it non-blocking
- * on first use, but never 0, 1 and 2, whose flags other processes share: those are waited for and then read or written as a declared
- * blocking call. On a regular file a call is a declared blocking call. What goco opens is non-blocking and close-on-exec.
+ * on first use, but never 0, 1 and 2, whose flags other processes share: those are waited for and then used in a declared blocking
+ * call. On a regular file a call is a declared blocking call. What goco opens is non-blocking and close-on-exec.
  *
  *   #include <go/net.h>
  *   #include <go/run.h>

@@ -1,8 +1,10 @@
 /* Connecting. */
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sys/time.h>
 
 #include "go/net.h"
+#include "go/run.h"
 #include "go/time.h"
 #include "net/address.h"
 #include "net/io.h"
@@ -55,6 +57,21 @@ static GO__NOINLINE int pause_for(struct go__fd_use *use, int64_t *pause)
     return code != 0 ? code : go__fd_expired(use, GO__FD_WRITE);
 }
 
+/* Begins to connect a socket that may block and is to stay so: for the shortest time there is, after which the kernel goes on by itself. */
+static GO__NOINLINE int begin_shared(int fd, const void *to, socklen_t size)
+{
+    const struct timeval least = {0, 1};
+    struct timeval before = {0, 0};
+    socklen_t before_size = sizeof before;
+    (void)go__syscall5(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (long)&before, (long)&before_size);
+    (void)go__syscall5(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (long)&least, sizeof least);
+    go_block_begin();
+    int code = (int)go__syscall3(SYS_connect, fd, (long)to, size);
+    go_block_end();
+    (void)go__syscall5(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (long)&before, sizeof before);
+    return code;
+}
+
 /* Waits until it is decided, or the descriptor's write deadline passes, which is `until` for the time being unless that is
  * GO_FOREVER. Inline, because there is little stack below. */
 GO__INLINE int connect_and_wait(int fd, const void *to, socklen_t size, int64_t until)
@@ -70,7 +87,7 @@ GO__INLINE int connect_and_wait(int fd, const void *to, socklen_t size, int64_t 
         return code;
     }
     do {
-        code = (int)go__syscall3(SYS_connect, fd, (long)to, size);
+        code = go__io_shared(&use) ? begin_shared(fd, to, size) : (int)go__syscall3(SYS_connect, fd, (long)to, size);
         if (code == -EINPROGRESS || code == -EINTR || code == -EALREADY) {
             code = await(&use);
             break;

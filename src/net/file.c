@@ -1,7 +1,6 @@
 /* Reading and writing what is no socket: pipes and devices, files that never say "not now", and descriptors whose flags belong to
  * others. And sendfile, which ends in either. */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <time.h>
 
@@ -49,20 +48,26 @@ static long call_blocking(long nr, int fd, long a, long b)
     return n;
 }
 
-/* Another process may have the same open file, so it stays blocking, and what is ready now may not be by the time we ask. */
-static long call_shared(long nr, int fd, long a, long b)
+/* What is ready now may not be by the time we ask: then the call blocks. */
+long go__io_when_ready(long nr, int fd, short events, long a, long b, long c)
 {
-    struct pollfd wanted = {.fd = fd, .events = writes(nr) ? POLLOUT : POLLIN};
+    struct pollfd wanted = {.fd = fd, .events = events};
     struct timespec now = {0, 0};
     long n = go__syscall5(SYS_ppoll, (long)&wanted, 1, (long)&now, 0, 8);
-    return n == 0 ? -EAGAIN : n < 0 ? n : call_blocking(nr, fd, a, b);
+    if (n <= 0) {
+        return n == 0 ? -EAGAIN : n;
+    }
+    go_block_begin();
+    n = events == POLLOUT ? go__io_quietly(nr, fd, a, b, c) : go__syscall4(nr, fd, a, b, c);
+    go_block_end();
+    return n;
 }
 
 long go__io_file(struct go__fd_use *use, long nr, long a, long b)
 {
     switch (go__io_kind(use)) {
     case GO__FD_FILE: return call_blocking(nr, use->fd, a, b);
-    case GO__FD_SHARED: return call_shared(nr, use->fd, a, b);
+    case GO__FD_SHARED: return go__io_when_ready(nr, use->fd, writes(nr) ? POLLOUT : POLLIN, a, b, 0);
     default: return call(nr, use->fd, a, b);
     }
 }
@@ -73,15 +78,21 @@ struct sendfile_call {
     size_t size;
 };
 
+#define READY_SIZE ((size_t)4096) /* what is ready for writing takes this much without blocking, be it a pipe or a socket */
+
 static GO__NOINLINE long try_sendfile(struct go__fd_use *use, void *arg)
 {
     const struct sendfile_call *c = arg;
-    bool blocks = go__io_kind(use) == GO__FD_FILE || go__io_kind(use) == GO__FD_SHARED;
-    if (blocks) {
+    bool file = go__io_kind(use) == GO__FD_FILE;
+    if (go__io_shared(use) && !file) { /* no more than that, or a deadline would pass unnoticed */
+        size_t size = c->size < READY_SIZE ? c->size : READY_SIZE;
+        return go__io_when_ready(SYS_sendfile, use->fd, POLLOUT, c->in_fd, (long)c->offset, (long)size);
+    }
+    if (file) {
         go_block_begin();
     }
     long n = go__io_quietly(SYS_sendfile, use->fd, c->in_fd, (long)c->offset, (long)c->size);
-    if (blocks) {
+    if (file) {
         go_block_end();
     }
     return n;

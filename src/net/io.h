@@ -2,6 +2,7 @@
 #ifndef GO_SRC_NET_IO_H
 #define GO_SRC_NET_IO_H
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "os/syscall.h"
@@ -14,6 +15,15 @@ typedef long (*go__io_try)(struct go__fd_use *use, void *arg);
 /* Tries on what is no socket (file.c): nr is read, readv, write or writev, called as nr(fd, a, b). */
 long go__io_file(struct go__fd_use *use, long nr, long a, long b);
 long go__io_quietly(long nr, long fd, long a, long b, long c); /* a write without SIGPIPE */
+
+/* Other processes may have the same open file as 0, 1 and 2, so these stay as they are: if they are not ours, they may block. */
+GO__INLINE bool go__io_shared(const struct go__fd_use *use)
+{
+    return go__unlikely(use->fd <= 2) && !go__fd_has(use->record, GO__FD_OWN);
+}
+
+/* One try of nr(fd, a, b, c) on such a descriptor: as a declared blocking call, once it is ready for events (POLLIN or POLLOUT). */
+long go__io_when_ready(long nr, int fd, short events, long a, long b, long c);
 
 /* The kernel cuts longer transfers off, which would look like a short one. */
 #define GO__IO_MOST ((size_t)1 << 30)

@@ -112,8 +112,10 @@ int go_listen(const char *network, const char *address)
 
 static GO__NOINLINE long try_accept(struct go__fd_use *use, void *arg)
 {
+    const long flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
     (void)arg;
-    long fd = go__syscall4(SYS_accept4, use->fd, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    long fd = go__io_shared(use) ? go__io_when_ready(SYS_accept4, use->fd, POLLIN, 0, 0, flags)
+                                 : go__syscall4(SYS_accept4, use->fd, 0, 0, flags);
     if (fd == -ECONNABORTED) {
         return -EINTR; /* it was gone before we came: the next one */
     }
