@@ -52,7 +52,8 @@ struct addrinfo; /* <netdb.h> */
 
 /* go_listen: a socket that listens (tcp, unix) or is bound (udp, unixgram).
  *   network   "tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "unix", "unixgram"
- *   address   "127.0.0.1:8080", "[::1]:0", ":8080", "localhost:http"; for unix a path. Port 0: the system chooses
+ *   address   "127.0.0.1:8080", "[::1]:0", ":8080", "localhost:http"; for unix a path. Port 0: the system chooses. A port is digits, 65535
+ *             at most, or the name of a service, which begins with a letter or a digit and has a letter
  * Returns the descriptor, tcp with SO_REUSEADDR; -EINVAL: unknown network or malformed address; -ENOENT: unknown host or service;
  *         -EADDRINUSE, -EACCES, -EMFILE and what socket, bind and listen may return; -ECANCELED.
  * Parks:  yes, if a name must be looked up.
@@ -166,7 +167,8 @@ GO_API int go_set_write_deadline(int fd, int64_t deadline);
 
 /* go_getaddrinfo: getaddrinfo of <netdb.h>, on a thread that nobody waits for.
  *   result   to be freed with freeaddrinfo
- * Returns 0; -ENOENT: no such host or service (EAI_NONAME, EAI_NODATA); -EAGAIN: try later; -ENOMEM; -EIO: anything else; -ECANCELED.
+ * Returns 0; -ENOENT: no such host or service (EAI_NONAME, EAI_NODATA, EAI_SERVICE), or none of the family asked for (EAI_ADDRFAMILY);
+ *         -EAGAIN: try later; -ENOMEM; -EIO: anything else; -ECANCELED.
  * Parks:  yes (a declared blocking call). */
 GO_API int go_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **result);
 

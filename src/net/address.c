@@ -2,6 +2,7 @@
 #include "net/address.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -95,12 +96,22 @@ static int split(struct go__resolution *r)
     return error != 0 ? error : copy_part(r->service, GO__SERVICE_MOST, colon + 1, strlen(colon + 1));
 }
 
+/* Otherwise getaddrinfo might take it for a number, with a sign or a space before it, of which it keeps 16 bits. */
+static bool is_name(const char *text)
+{
+    const char *letter = text;
+    while (*letter != '\0' && !isalpha((unsigned char)*letter)) {
+        letter++;
+    }
+    return *letter != '\0' && isalnum((unsigned char)*text);
+}
+
 /* 0..65535; -1: a name; -EINVAL. An empty one is 0. */
 static int port_number(const char *text)
 {
     int port = 0;
     if (text[strspn(text, "0123456789")] != '\0') {
-        return -1;
+        return is_name(text) ? -1 : -EINVAL;
     }
     for (; *text != '\0'; text++) {
         port = port * 10 + (*text - '0');
@@ -165,15 +176,20 @@ static int empty_host(struct go__resolution *r, uint16_t port)
     return 0;
 }
 
-static int literal_host(struct go__resolution *r, uint16_t port, bool *literal)
+/* A host that is no name makes the addresses, *known. */
+static int known_host(struct go__resolution *r, uint16_t port, bool *known)
 {
     struct in_addr in4;
     struct in6_addr in6;
     uint32_t zone = 0;
+    *known = true;
+    if (r->host[0] == '\0') {
+        return empty_host(r, port);
+    }
     bool is4 = inet_pton(AF_INET, r->host, &in4) == 1;
-    *literal = is4 || literal_in6(r->host, &in6, &zone);
-    if (!*literal) {
-        return 0;
+    *known = is4 || literal_in6(r->host, &in6, &zone);
+    if (!*known) {
+        return strpbrk(r->host, ":%") != NULL ? -EINVAL : 0; /* no name has these: an IPv6 address that is none */
     }
     if (!wants(r, is4 ? AF_INET : AF_INET6)) {
         return -EINVAL;
@@ -196,32 +212,21 @@ static int parse(struct go__resolution *r)
         return parse_path(r);
     }
     int error = split(r);
-    if (error != 0) {
+    int port = error == 0 ? port_number(r->service) : 0;
+    if (error != 0 || port < -1) {
+        return error != 0 ? error : port;
+    }
+    bool known;
+    error = known_host(r, (uint16_t)(port > 0 ? port : 0), &known);
+    if (error != 0 || (known && port >= 0)) {
         return error;
     }
-    int port = port_number(r->service);
-    if (port < -1) {
-        return port;
-    }
-    if (port >= 0) {
-        if (r->host[0] == '\0') {
-            return empty_host(r, (uint16_t)port);
-        }
-        bool literal;
-        error = literal_host(r, (uint16_t)port, &literal);
-        if (error != 0 || literal) {
-            return error;
-        }
-        if (strpbrk(r->host, ":%") != NULL) {
-            return -EINVAL; /* no name has these: an IPv6 address that is none */
-        }
-    }
-    r->look_up = true;
-    r->lookup.own_hints.ai_family = r->network.family;
+    r->look_up = true; /* of a known host only the service, so that its addresses are the same as with a number */
+    r->lookup.own_hints.ai_family = known ? AF_UNSPEC : r->network.family;
     r->lookup.own_hints.ai_socktype = r->network.type;
     r->lookup.own_hints.ai_flags = r->passive ? AI_PASSIVE : 0;
     r->lookup.hints = &r->lookup.own_hints;
-    r->lookup.host = r->host[0] != '\0' ? r->host : NULL;
+    r->lookup.host = known ? NULL : r->host;
     r->lookup.service = r->service[0] != '\0' ? r->service : NULL;
     return 0;
 }
@@ -232,9 +237,18 @@ void go__address_parse(void *resolution)
     r->lookup.error = parse(r);
 }
 
-void go__address_collect(void *resolution)
+/* Whatever the family: the port is at the same place. */
+static void set_ports(struct go__addresses *addresses, const struct addrinfo *found)
 {
-    struct go__resolution *r = resolution;
+    for (int i = 0; i < addresses->count; i++) {
+        addresses->list[i].at.in4.sin_port = ((const struct sockaddr_in *)(const void *)found->ai_addr)->sin_port;
+    }
+}
+
+_Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port), "see set_ports");
+
+static void copy_found(struct go__resolution *r)
+{
     int count = 0;
     for (const struct addrinfo *a = r->lookup.found; a != NULL; a = a->ai_next) {
         count++;
@@ -256,6 +270,16 @@ void go__address_collect(void *resolution)
     }
     if (r->lookup.error == 0 && r->addresses->count == 0) {
         r->lookup.error = -ENOENT;
+    }
+}
+
+void go__address_collect(void *resolution)
+{
+    struct go__resolution *r = resolution;
+    if (r->addresses == NULL) {
+        copy_found(r);
+    } else if (r->lookup.found != NULL) {
+        set_ports(r->addresses, r->lookup.found);
     }
     freeaddrinfo(r->lookup.found);
     r->lookup.found = NULL;

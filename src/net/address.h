@@ -51,14 +51,14 @@ struct go__resolution {
     struct go__lookup lookup; /* first: it is freed with it. error: of the resolution */
     struct go__network network;
     const char *text; /* while it is parsed */
-    bool passive;     /* to listen: an empty host is any address, and IPv4 comes first */
+    bool passive;     /* to listen: an empty host is any address, and of a name's addresses IPv4 comes first */
     bool look_up;     /* host or service is a name */
     char host[GO__HOST_MOST + 1], service[GO__SERVICE_MOST + 1];
     struct go__addresses *addresses;
 };
 
-void go__address_parse(void *resolution);   /* error, look_up or addresses */
-void go__address_collect(void *resolution); /* addresses of found, which is freed; error */
+void go__address_parse(void *resolution);   /* error, look_up or addresses, or both: then their port is looked up */
+void go__address_collect(void *resolution); /* addresses of found, or their port; found is freed; error */
 
 /* As text, "127.0.0.1:80" or "[::1]:80" or a path. */
 struct go__address_text {

@@ -1,9 +1,13 @@
 /* The text of addresses: what is taken, what is refused, what comes back. */
 #include "unit/net/net_support.h"
 
+#include <netdb.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "net/address.h"
 
 struct expectation {
     const char *network, *address;
@@ -27,8 +31,9 @@ static bool has_in6(void)
 
 static void check_listen(const struct expectation *e)
 {
-    char text[128];
-    int fd = go_listen(e->network, e->address);
+    char text[128], own[64];
+    bool abstract = e->address != NULL && e->address[0] == '@';
+    int fd = go_listen(e->network, abstract ? own_name(e->address, own, sizeof own) : e->address);
     if (e->result != 0 ? fd != e->result : fd < 0) {
         fprintf(stderr, "go_listen(%s, %s) is %d (%s)\n", e->network, e->address, fd, fd < 0 ? go_strerror(fd) : "a descriptor");
         abort();
@@ -74,6 +79,17 @@ NET_TEST(listening_addresses)
         {"tcp", "127.0.0.1:65536", -EINVAL, NULL},
         {"tcp", "127.0.0.1:99999999999999999999", -EINVAL, NULL},
         {"tcp", "127.0.0.1:0:0", -EINVAL, NULL},
+        {"tcp", "127.0.0.1:+99999", -EINVAL, NULL},
+        {"tcp", "127.0.0.1:+80", -EINVAL, NULL},
+        {"tcp", "127.0.0.1:-1", -EINVAL, NULL},
+        {"tcp", "127.0.0.1: 80", -EINVAL, NULL},
+        {"tcp", "127.0.0.1:80 ", -EINVAL, NULL},
+        {"tcp", "127.0.0.1:\t80", -EINVAL, NULL},
+        {"tcp", "127.0.0.1: http", -EINVAL, NULL},
+        {"tcp", ":-1", -EINVAL, NULL},
+        {"tcp", "localhost:-1", -EINVAL, NULL},
+        {"tcp4", "[::1]:http", -EINVAL, NULL},
+        {"tcp", "[::g]:http", -EINVAL, NULL},
         {"tcp6", "127.0.0.1:0", -EINVAL, NULL},
         {"tcp4", "[::1]:0", -EINVAL, NULL},
         {"", "127.0.0.1:0", -EINVAL, NULL},
@@ -85,11 +101,13 @@ NET_TEST(listening_addresses)
         /* unknown, and not ours */
         {"tcp", "host.invalid:0", -ENOENT, NULL},
         {"tcp", "127.0.0.1:no-such-service", -ENOENT, NULL},
+        {"tcp", ":no-such-service", -ENOENT, NULL},
+        {"tcp", "localhost:0x10", -ENOENT, NULL},
         {"tcp", "203.0.113.7:0", -EADDRNOTAVAIL, NULL},
         /* paths */
         {"unix", "", -EINVAL, NULL},
-        {"unix", "@goco-test-address", 0, "@goco-test-address"},
-        {"unixgram", "@goco-test-address", 0, "@goco-test-address"},
+        {"unix", "@goco-test-address", 0, "@goco-test-address-"},
+        {"unixgram", "@goco-test-address", 0, "@goco-test-address-"},
         {"unix", "/nonexistent/directory/socket", -ENOENT, NULL},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -113,6 +131,55 @@ NET_TEST(listening_addresses)
         }
     }
     return 0;
+}
+
+/* Everything but the system calls of a listen (passive) or a dial, in one thread. The caller frees the addresses. */
+static void resolve(struct go__resolution *r, int family, bool passive, const char *address)
+{
+    memset(r, 0, sizeof *r);
+    r->network.family = family;
+    r->network.type = SOCK_STREAM;
+    r->passive = passive;
+    r->text = address;
+    go__address_parse(r);
+    if (r->lookup.error == 0 && r->look_up) {
+        go__lookup_call(&r->lookup.aside);
+        go__address_collect(r);
+    }
+    assert_int_equal(r->lookup.error, 0);
+}
+
+/* Not listened on, for others may have the port. */
+static void a_service_by_name_or_number_is_the_same(void **state)
+{
+    static const char *const hosts[] = {"", "127.0.0.1", "[::1]", "localhost"};
+    static const int families[] = {AF_UNSPEC, AF_INET, AF_INET6};
+    struct go__resolution named, numbered;
+    const struct servent *service = getservbyname("http", "tcp");
+    char address[64];
+    (void)state;
+    if (service == NULL) {
+        skip();
+    }
+    for (unsigned i = 0; i < 24; i++) {
+        const char *host = hosts[i / 6];
+        int family = families[i / 2 % 3];
+        if ((host[0] == '1' && family == AF_INET6) || (host[0] == '[' && family == AF_INET) ||
+            (host[0] == 'l' && family == AF_INET6)) {
+            continue; /* no such address, or none that every machine has */
+        }
+        snprintf(address, sizeof address, "%s:http", host);
+        resolve(&named, family, i % 2 == 0, address);
+        snprintf(address, sizeof address, "%s:%d", host, ntohs((uint16_t)service->s_port));
+        resolve(&numbered, family, i % 2 == 0, address);
+        assert_int_equal(named.addresses->count, numbered.addresses->count);
+        for (int j = 0; j < named.addresses->count; j++) {
+            assert_int_equal(named.addresses->list[j].size, numbered.addresses->list[j].size);
+            assert_memory_equal(&named.addresses->list[j].at, &numbered.addresses->list[j].at, named.addresses->list[j].size);
+        }
+        free(named.addresses);
+        free(numbered.addresses);
+    }
 }
 
 NET_TEST(a_long_path_is_refused)
@@ -168,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(listening_addresses),
+        cmocka_unit_test(a_service_by_name_or_number_is_the_same),
         cmocka_unit_test(a_long_path_is_refused),
         cmocka_unit_test(both_families_through_one_listener),
     };
