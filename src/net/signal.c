@@ -4,7 +4,9 @@
  * subscription it is sending to, so that go_signal_stop, once the subscription is out of the list, waits the moment until that is over.
  * A signal that was caught before the subscription ended is sent to it, if need be by go_signal_stop itself.
  *
- * `changing` serialises notify and stop, which make system calls; `lock` covers the list. */
+ * `changing` serialises notify and stop, which make system calls and enter the scheduler; `lock` covers the list. A goroutine that the
+ * end of the run meets in between leaves `changing` locked and a change half done: go__signals_stop takes the lock over, and each step is
+ * such that it finds what there is to undo. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -27,6 +29,7 @@ struct subscription {
 };
 
 static go__futex_mutex changing;
+static go__atomic(bool) changed_by_goroutine; /* who has `changing` is one; under changing, but for go__signals_stop */
 static go__spinlock lock;
 static struct subscription *all;     /* under lock */
 static struct subscription *sending; /* what the deliverer sends to just now; under lock */
@@ -122,6 +125,7 @@ static int start(void)
     if (error != 0) {
         return error;
     }
+    event_fd = (int)fd; /* at once, for go__signals_stop */
     /* Now, not at the deliverer's first wait: here somebody can be told that it failed. */
     struct go__fd *r = go__fd_peek((int)fd);
     error = go__netpoll_register(r, (int)fd, go__fd_generation(load_rlx(&r->word))); /* rlx: nobody else knows fd */
@@ -135,10 +139,10 @@ static int start(void)
         }
     }
     if (error != 0) {
+        event_fd = -1;
         (void)go_close((int)fd);
         return error;
     }
-    event_fd = (int)fd;
     set_target(event_fd);
     return 0;
 }
@@ -146,12 +150,32 @@ static int start(void)
 /* `changing` held; the deliverer finds its descriptor closed and ends. */
 static void stop(void)
 {
+    int fd = event_fd;
     set_target(-1);
-    (void)go_close(event_fd);
-    event_fd = -1;
+    event_fd = -1; /* first: closing enters the scheduler, and the number may be another's afterwards */
+    (void)go_close(fd);
 }
 
 /* --- subscribing --- */
+
+static bool try_changing(void)
+{
+    uint32_t nobody = 0;
+    return cas_acq(&changing.word, &nobody, 1u); /* acq: as in go__futex_lock */
+}
+
+static void begin_change(void)
+{
+    bool goroutine = go__m() != NULL;
+    if (goroutine) { /* it does not block its thread: the end of the run must find it, for whoever it waits for may be dropped */
+        while (!try_changing()) {
+            go__yield();
+        }
+    } else {
+        go__futex_lock(&changing);
+    }
+    store_rlx(&changed_by_goroutine, goroutine); /* rlx: read when the run's threads have ended */
+}
 
 static void count_subscription(uint32_t change)
 {
@@ -281,7 +305,7 @@ int go_signal_notify(go_chan *c, int signo)
     }
     s->c = go_chan_ref(c);
     s->signo = signo;
-    go__futex_lock(&changing);
+    begin_change();
     bool known = find(c, signo) != NULL;
     int error = known ? 0 : add(s);
     go__futex_unlock(&changing);
@@ -293,7 +317,8 @@ int go_signal_notify(go_chan *c, int signo)
 
 int go_signal_stop(go_chan *c, int signo)
 {
-    go__futex_lock(&changing);
+    go__known();
+    begin_change();
     struct subscription *s = find(c, signo);
     if (s != NULL) {
         take_away(s);
@@ -306,16 +331,25 @@ int go_signal_stop(go_chan *c, int signo)
     return 0;
 }
 
-/* No goroutine runs any more: the deliverer is dropped wherever it stands. */
+/* No goroutine runs any more. A foreign thread comes out of its change, a goroutine does not. */
+static void begin_last_change(void)
+{
+    go__spin_lock(&lock);
+    sending = NULL; /* the deliverer is dropped wherever it stands: nobody waits for it */
+    delivering = 0;
+    go__spin_unlock(&lock);
+    if (!try_changing() && !load_rlx(&changed_by_goroutine)) { /* rlx: see begin_change */
+        go__futex_lock(&changing);
+    }
+}
+
 void go__signals_stop(void)
 {
-    go__futex_lock(&changing);
-    sending = NULL;
-    delivering = 0;
+    begin_last_change();
     struct subscription *s;
     while ((s = all) != NULL) {
         all = s->next;
-        if (--users[s->signo] == 0) {
+        if (users[s->signo] != 0 && --users[s->signo] == 0) { /* 0: go_signal_stop had come that far */
             struct go__signal_change change = {s->signo, false, 0};
             go__signal_change(&change);
         }
