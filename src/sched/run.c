@@ -152,6 +152,7 @@ static void forked(void)
         go__thread_free_signals(&go__sched.signal_mask);
     }
     go__netpoll_forked();
+    store_rlx(&go__sched.lock.word, 0u); /* rlx: no other thread is left; whoever held it is gone, and a run may begin here */
     store_rel(&go__sched.active, 0u);
 }
 
@@ -163,9 +164,12 @@ static void register_fork(void)
 /* What the run's other fields are at its beginning; what outlives runs stays. */
 static void reset(void)
 {
+    /* But for the lock, and under it: a foreign thread that the end of the last run woke may be about to say that it does not wait. */
+    go__futex_lock(&go__sched.lock);
     uint64_t run = go__sched.run_number + 1;
-    memset(&go__sched, 0, sizeof go__sched);
+    memset((char *)&go__sched + sizeof go__sched.lock, 0, sizeof go__sched - sizeof go__sched.lock);
     go__sched.run_number = run;
+    go__futex_unlock(&go__sched.lock);
     store_rlx(&go__sched.next_id, 1u);
     store_rlx(&go__sched.coarse_now, go__clock_now());
     go__thread_get_signals(&go__sched.signal_mask);

@@ -68,6 +68,19 @@ static GO__NOINLINE struct go__standin *standin_new(void)
     return s;
 }
 
+/* sched.lock held: s is of the run that runs, or of none. Without one nothing can be waited for; calls that need not wait work. */
+static void enroll(struct go__standin *s)
+{
+    uncount(s);
+    s->run = 0;                             /* of a run that is over, perhaps */
+    if (load_rlx(&go__sched.active) != 0) { /* rlx: the end of a run stores it, then looks for us under the lock */
+        s->run = go__sched.run_number;
+        s->next = go__sched.standins;
+        go__sched.standins = s;
+        go__sched.foreign++;
+    }
+}
+
 struct go__g *go__standin_get(void)
 {
     struct go__standin *s = mine;
@@ -77,15 +90,9 @@ struct go__g *go__standin_get(void)
     if (s == NULL) {
         s = standin_new();
     }
-    /* acq pairs with the store that starts a run. Without a run nothing can be waited for; calls that need not wait work. */
-    if (load_acq(&go__sched.active) != 0) {
-        go__futex_lock(&go__sched.lock);
-        s->run = go__sched.run_number;
-        s->next = go__sched.standins;
-        go__sched.standins = s;
-        go__sched.foreign++;
-        go__futex_unlock(&go__sched.lock);
-    }
+    go__futex_lock(&go__sched.lock);
+    enroll(s);
+    go__futex_unlock(&go__sched.lock);
     return &s->g;
 }
 
@@ -96,22 +103,39 @@ static bool is_sole(struct go__g *gp)
     return word == 0 || (word & GO__WAIT_STATES) == GO__WAIT_SOLE;
 }
 
+static GO__NORETURN void ended_under(enum go__reason reason)
+{
+    go__fatal("the run ended while a foreign thread waits in %s: join your threads first", go__reason_text[reason]);
+}
+
+/* s cannot wait in its run, which is over; the next one may have begun. Returns only if somebody has ended the wait already, or
+ * nobody will but we: then true. */
+static bool run_is_over(struct go__standin *s, enum go__reason reason)
+{
+    if (s->run == 0 || (is_sole(&s->g) && s->run == go__sched.run_number)) {
+        go__fatal("a thread waits in a goco call (%s) while no runtime runs", go__reason_text[reason]);
+    }
+    if (is_sole(&s->g)) {
+        ended_under(reason);
+    }
+    uint32_t ticket = go__claim_open_ticket(&s->g); /* 0: claimed, and whoever has claimed it wakes us all the same */
+    return ticket != 0 && go__claim(&s->g, ticket);
+}
+
 int go__standin_park(go__commit_fn commit, void *arg, enum go__reason reason)
 {
-    struct go__g *gp = go__standin_get();
-    struct go__standin *s = gp->thread;
+    struct go__standin *s = mine; /* enrolled by the go__self of this call: its run is the one in which the wait was begun */
+    struct go__g *gp = &s->g;
     gp->reason = (uint8_t)reason;
     go__futex_lock(&go__sched.lock);
-    if (load_rlx(&go__sched.active) == 0) { /* rlx: the lock orders it */
+    if (load_rlx(&go__sched.active) == 0 || (s->run != 0 && s->run != go__sched.run_number)) { /* rlx: the lock orders it */
         go__futex_unlock(&go__sched.lock);
-        if (is_sole(gp) || s->run == 0 || s->run != go__sched.run_number) {
-            go__fatal("a thread waits in a goco call (%s) while no runtime runs", go__reason_text[reason]);
-        }
-        uint32_t ticket = go__claim_open_ticket(gp); /* 0: claimed */
-        if (ticket != 0 && go__claim(gp, ticket)) {  /* the run ended on the way here; otherwise somebody wakes us all the same */
+        if (run_is_over(s, reason)) {
             return -ECANCELED;
         }
         go__futex_lock(&go__sched.lock);
+    } else if (s->run == 0) { /* a run has begun meanwhile */
+        enroll(s);
     }
     s->waiting = true;
     go__note_clear(&s->note);
@@ -146,7 +170,7 @@ void go__standins_cancel(void)
                 go__standin_wake(&s->g);
             }
         } else if (ticket == 0 && load_rlx(&s->note.word) == 0 && is_sole(&s->g)) {
-            go__fatal("the run ended while a foreign thread waits in %s: join your threads first", go__reason_text[s->g.reason]);
+            ended_under((enum go__reason)s->g.reason);
         }
     }
     go__sched.standins = NULL;

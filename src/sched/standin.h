@@ -8,7 +8,7 @@
 struct go__standin {
     struct go__g g;           /* thread points back here */
     go__note note;            /* cleared by the thread before it parks */
-    uint64_t run;             /* sched.run_number in which it is counted; under sched.lock */
+    uint64_t run;             /* sched.run_number in which it is counted, or was last; 0: none. By the thread, under sched.lock */
     struct go__standin *next; /* in sched.standins; under sched.lock */
     bool waiting;             /* under sched.lock */
 };
