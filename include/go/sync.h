@@ -233,8 +233,8 @@ enum {
 };
 
 /* Not NULL on goco's threads, on which goroutines run. Any other one that takes what goroutines may wait for must make itself known,
- * or they would be taken for deadlocked: it goes the long way. Assembly, because a goroutine changes threads and compilers may
- * keep the address of a thread-local variable. */
+ * or they would be taken for deadlocked: it goes the long way. An unlock need not: who unlocks has locked. Assembly, because a
+ * goroutine changes threads and compilers may keep the address of a thread-local variable. */
 GO_API inline void *go__thread(void)
 {
     void *m;

@@ -25,6 +25,7 @@ void go_ticker_reset(go_ticker *t, int64_t period)
     if (period <= 0) {
         go__fatal("go_ticker_reset with a period that is not positive");
     }
+    go__known();
     struct go_timer *u = &t->timer;
     int64_t due = go__usertimer_due(period);
     struct go__timers *heap = go__timers_reserve();

@@ -48,6 +48,7 @@ static int64_t fire_func(struct go__timer *timer, int64_t now, struct go__g_list
 
 go_timer *go__usertimer_new(int64_t duration, int64_t period)
 {
+    go__known();
     go_timer *t = go__alloc(sizeof *t);
     if (t == NULL) {
         return NULL;
@@ -74,6 +75,7 @@ go_timer *go_timer_new(int64_t duration)
 
 go_timer *go_timer_func(int64_t duration, go_func fn, void *arg)
 {
+    go__known();
     go_timer *t = go__alloc(sizeof *t);
     if (t == NULL) {
         return NULL;

@@ -219,6 +219,7 @@ static void attach(go_context *ctx)
 
 static go_context *make(go_context *parent, int64_t deadline, const void *key, void *value)
 {
+    go__known();
     go_context *ctx = go__alloc(sizeof *ctx);
     if (ctx == NULL) {
         return NULL;
@@ -275,6 +276,7 @@ void go_context_unref(go_context *ctx)
 {
     /* acqrel: all uses by others come before the destruction; partners are the other releases. */
     while (ctx != NULL && ctx != &go__context_background && sub_acqrel(&ctx->refs, 1) == 1) {
+        go__known();
         go_context *parent = ctx->parent;
         detach(ctx);
         go__context_end(ctx, -ECANCELED); /* no children and no bound goroutines: they would hold it */
@@ -338,6 +340,7 @@ static go_chan *make_done(go_context *ctx)
 
 go_chan *go_context_done(go_context *ctx)
 {
+    go__known();
     if (ctx == &go__context_background) {
         return NULL;
     }

@@ -10,6 +10,7 @@
 
 int go_close(int fd)
 {
+    go__known();
     return go__fd_close(fd);
 }
 
@@ -17,6 +18,7 @@ int go_shutdown(int fd, int how)
 {
     struct go__fd_use use;
     go__check_forked(); /* the connection is the parent's */
+    go__known();
     int error = go__fd_hold(&use, fd);
     if (error == 0) {
         /* Whoever waits in an ended direction is woken by the event this makes. */
@@ -75,6 +77,7 @@ int go_poll(int fd, short events, int64_t deadline)
 static int set_deadline(int fd, unsigned directions, int64_t deadline)
 {
     struct go__fd_use use;
+    go__known();
     int error = go__fd_hold(&use, fd);
     if (error != 0) {
         return error;

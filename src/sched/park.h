@@ -183,10 +183,12 @@ GO__SCHED_INLINE struct go__g *go__self(void)
     return go__likely(mp != NULL) ? mp->curg : go__standin_get();
 }
 
-/* A foreign thread makes itself known: while it lives, goroutines that wait are not deadlocked. */
+/* A foreign thread makes itself known: while it lives, goroutines that wait are not deadlocked. Not for what sysmon, the poller or
+ * the end of a run call: their threads would count too. */
 GO__SCHED_INLINE void go__known(void)
 {
-    if (go__unlikely(go__m() == NULL)) {
+    /* acq pairs with the store that starts a run: without one nobody is asked for. */
+    if (go__unlikely(go__m() == NULL) && load_acq(&go__sched.active) != 0) {
         (void)go__standin_get();
     }
 }
