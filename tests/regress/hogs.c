@@ -1,0 +1,120 @@
+/* Goroutines that compute without a goco call lose their p while others wait, but not so often that they multiply threads; those that
+ * block their thread do, as often as it takes. */
+#include "regress/child.h"
+
+#include <dirent.h>
+#include <stdatomic.h>
+
+#define OTHER_THREADS 16 /* go_run's, sysmon, the counting one, idle ones, one that is not caught computing */
+
+static atomic_int inside, stop, most_threads;
+static int crowd, bound, ends[2];
+
+static int count_threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int n = 0;
+    CHECK(tasks != NULL);
+    for (struct dirent *e = readdir(tasks); e != NULL; e = readdir(tasks)) {
+        n += e->d_name[0] != '.';
+    }
+    CHECK_EQUAL(closedir(tasks), 0);
+    return n;
+}
+
+static void compute(void *arg)
+{
+    (void)arg;
+    inside++;
+    while (!stop) {}
+}
+
+static void block(void *arg)
+{
+    char byte;
+    (void)arg;
+    inside++;
+    CHECK_EQUAL(read(ends[0], &byte, 1), 0);
+}
+
+/* Counts for a while once there are as many as are allowed. */
+static void *count_computing(void *arg)
+{
+    UNTIL(inside >= bound);
+    for (int i = 0; i < 30; i++) {
+        int n = count_threads();
+        most_threads = n > most_threads ? n : most_threads;
+        (void)usleep(10000);
+    }
+    stop = 1;
+    return arg;
+}
+
+static void *count_blocked(void *arg)
+{
+    UNTIL(inside == crowd); /* all of them, at the same time */
+    most_threads = count_threads();
+    CHECK_EQUAL(close(ends[1]), 0);
+    return arg;
+}
+
+static int crowd_main(void (*body)(void *arg), void *(*counter)(void *arg))
+{
+    pthread_t thread;
+    go_waitgroup all = GO_WAITGROUP_INIT;
+    bound = go_procs() * 5;
+    crowd = bound + 40;
+    CHECK_EQUAL(pthread_create(&thread, NULL, counter, NULL), 0);
+    for (int i = 0; i < crowd; i++) {
+        go_waitgroup_go(&all, body, NULL);
+    }
+    go_waitgroup_wait(&all);
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    CHECK_EQUAL(inside, crowd);
+    return 0;
+}
+
+static int computing(void *arg)
+{
+    (void)arg;
+    CHECK_EQUAL(crowd_main(compute, count_computing), 0);
+    CHECK(most_threads <= bound + OTHER_THREADS);
+    return 0;
+}
+
+static int blocked(void *arg)
+{
+    (void)arg;
+    CHECK_EQUAL(pipe(ends), 0);
+    CHECK_EQUAL(crowd_main(block, count_blocked), 0);
+    CHECK(most_threads > crowd);
+    return 0;
+}
+
+static int run(void *body)
+{
+    return go_run(*(int (**)(void *))body, NULL);
+}
+
+static void endless_computations_make_at_most_five_threads_a_p(void **state)
+{
+    int (*body)(void *arg) = computing;
+    (void)state;
+    child_exits(run, &body, 0);
+}
+
+static void blocked_threads_are_not_bounded_so(void **state)
+{
+    int (*body)(void *arg) = blocked;
+    (void)state;
+    child_exits(run, &body, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(endless_computations_make_at_most_five_threads_a_p),
+        cmocka_unit_test(blocked_threads_are_not_bounded_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,103 @@
+/* Orphans: goroutines that still executed when stop_timeout was over. Their threads end at their next goco call, during the next run
+ * perhaps, whose affairs they are no part of. */
+#include "regress/child.h"
+
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+#include "sched/rt.h"
+
+static atomic_int released, orphan_tid, spawned;
+static go_chan *c;
+
+static void count(void *arg)
+{
+    (void)arg;
+    spawned++;
+}
+
+static void send_later(void *arg)
+{
+    int value = 1;
+    (void)arg;
+    orphan_tid = (int)syscall(SYS_gettid);
+    while (!released) {}
+    (void)go_chan_send(c, &value);
+    spawned++; /* not reached */
+}
+
+static void start_later(void *arg)
+{
+    (void)arg;
+    orphan_tid = (int)syscall(SYS_gettid);
+    while (!released) {}
+    go(count, NULL);
+    spawned++; /* not reached */
+}
+
+static void block_later(void *arg)
+{
+    (void)arg;
+    go_block_begin();
+    orphan_tid = (int)syscall(SYS_gettid);
+    UNTIL(released);
+    go_block_end();
+    spawned++; /* not reached */
+}
+
+static int leave_one_behind(void *orphan)
+{
+    go(*(go_func *)orphan, NULL);
+    while (orphan_tid == 0) {
+        CHECK_EQUAL(go_sleep(GO_MILLISECOND), 0);
+    }
+    return 0;
+}
+
+static bool orphan_is_gone(void)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d", orphan_tid);
+    return access(path, F_OK) != 0;
+}
+
+static int wait_for_ever(void *arg)
+{
+    (void)arg;
+    released = 1;
+    while (!orphan_is_gone()) {
+        CHECK_EQUAL(go_sleep(GO_MILLISECOND), 0);
+    }
+    CHECK_EQUAL(spawned, 0);
+    go__futex_lock(&go__sched.lock);
+    CHECK_EQUAL(go__sched.lost, 0);
+    CHECK_EQUAL(go__sched.hogs, 0);
+    go__futex_unlock(&go__sched.lock);
+    return go_chan_recv(go_chan_new(0, 0), NULL); /* found out only if every count is right */
+}
+
+static int two_runs(void *orphan)
+{
+    const go_config impatient = {.stop_timeout = GO_MILLISECOND};
+    c = go_chan_new(sizeof(int), 0);
+    CHECK_EQUAL(go_run_config(&impatient, leave_one_behind, orphan), 0);
+    return go_run(wait_for_ever, NULL);
+}
+
+static void an_orphan_leaves_the_next_runs_counts_alone(void **state)
+{
+    static go_func orphans[] = {send_later, start_later, block_later};
+    (void)state;
+    for (size_t i = 0; i < sizeof orphans / sizeof orphans[0]; i++) {
+        child_exits(two_runs, &orphans[i], 2);
+        assert_non_null(strstr(child_text, "all goroutines are asleep - deadlock!"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_orphan_leaves_the_next_runs_counts_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
