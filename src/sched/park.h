@@ -70,7 +70,9 @@ enum {
 };
 
 /* Opens a ticket for the wait about to begin if more than one cause may end it: a deadline, a bound context, or `multi` (the
- * caller has several wakers, as select has). Returns the ticket, or 0 when there is exactly one possible waker. */
+ * caller has several wakers, as select has). Returns the ticket, or 0 when there is exactly one possible waker.
+ * Under the lock of the list, as the last step before the record is queued, when nothing can make the wait unnecessary any more: the bound
+ * context's canceller may claim it at once, without that lock, and makes gp ready. Who has opened one waits, or claims it himself. */
 GO__SCHED_INLINE uint32_t go__wait_begin(struct go__g *gp, int64_t deadline, bool multi)
 {
     if (go__likely(!multi && deadline == INT64_MAX && gp->bound == NULL && gp->thread == NULL)) {

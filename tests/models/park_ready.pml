@@ -5,13 +5,21 @@
  * Holds: it is made ready once a wait, and only when it has left its stack; every wait ends; every element is received or still
  * there; nobody touches a record that is gone.
  *
+ * A ticket that is open may be claimed at once by the canceller, which knows the goroutine and needs no lock. So it is opened under the
+ * record's lock, as the last step before the record is queued, when nothing is left that could make the wait unnecessary (here an
+ * element; a descriptor that has moved, was closed, or cannot be registered). From then on the goroutine gives up in one way
+ * only: it claims the ticket itself.
+ *
  * variant: NO_RENDEZVOUS      the winner makes it ready without asking whether it has left its stack
  * variant: BLIND_COMMIT       the goroutine parks without asking whether the wait is over
  * variant: NO_EXCLUSION       a claim succeeds although somebody else has claimed
  * variant: LOOKS_TOO_EARLY    the goroutine looks for the cancellation before it opens its ticket
  * variant: CANCELS_TOO_LATE   the canceller looks for a ticket before it says that it cancels
  * variant: NO_UNLINK          a goroutine that was woken otherwise leaves its record in the queue
- * variant: CLAIMS_UNLOCKED    the sender claims, and reads the record, after it has dropped the queue's lock */
+ * variant: CLAIMS_UNLOCKED    the sender claims, and reads the record, after it has dropped the queue's lock
+ * variant: OPENS_TOO_EARLY    the ticket is opened before it is sure that there is something to wait for, and closed unused
+ * variant: OPENS_UNDER_LOCK   the same, but under the lock of the record, which the canceller does not take
+ * variant: GIVES_UP_UNASKED   the goroutine that finds the cancellation closes its ticket without claiming it */
 #define ELEMENTS 2
 #define WAITS    3 /* one more: the last is ended by the cancellation */
 
@@ -37,6 +45,16 @@ byte record_ticket;
 bit err;
 byte received;
 byte ended;                /* processes */
+
+#if defined(OPENS_TOO_EARLY) || defined(OPENS_UNDER_LOCK)
+#define OPENS_EARLY
+#endif
+
+/* go__wait_begin. */
+inline open()
+{
+    atomic { ticket++; state = 0 }
+}
 
 /* Made ready by the one who won. */
 inline ready()
@@ -79,23 +97,35 @@ active proctype goroutine()
     bit won, over, away;
     for (i : 1 .. WAITS) {
         over = 0;
+        code = 0;
         if
         :: err -> break
         :: else
         fi;
+#ifdef OPENS_TOO_EARLY
+        open();
+#endif
         atomic { !lock -> lock = 1 };
+#ifdef OPENS_UNDER_LOCK
+        open();
+#endif
         if
         :: elements > 0 -> elements--; received++; over = 1
         :: else -> skip
         fi;
         if
-        :: over -> lock = 0
+        :: over ->
+            lock = 0;
+#ifdef OPENS_EARLY
+            state = DONE /* go__wait_end: whoever has claimed it does not look again */
+#endif
         :: else ->
 #ifdef LOOKS_TOO_EARLY
             won = err;
 #endif
-            code = 0;
-            atomic { ticket++; state = 0 };
+#ifndef OPENS_EARLY
+            open();
+#endif
             d_step { record_ticket = ticket; alive = 1; queued = 1 };
             lock = 0;
             /* end_early */
@@ -106,11 +136,16 @@ active proctype goroutine()
 #else
             :: err ->
 #endif
+#ifdef GIVES_UP_UNASKED
+                code = CANCELED;
+                away = 0
+#else
                 claim(ticket, won);
                 if
                 :: won -> code = CANCELED; away = 0
                 :: else -> skip
                 fi
+#endif
             :: else -> skip
             fi;
             if
