@@ -158,17 +158,11 @@ static void stop(void)
 
 /* --- subscribing --- */
 
-static bool try_changing(void)
-{
-    uint32_t nobody = 0;
-    return cas_acq(&changing.word, &nobody, 1u); /* acq: as in go__futex_lock */
-}
-
 static void begin_change(void)
 {
     bool goroutine = go__m() != NULL;
     if (goroutine) { /* it does not block its thread: the end of the run must find it, for whoever it waits for may be dropped */
-        while (!try_changing()) {
+        while (!go__futex_trylock(&changing)) {
             go__yield();
         }
     } else {
@@ -338,7 +332,7 @@ static void begin_last_change(void)
     sending = NULL; /* the deliverer is dropped wherever it stands: nobody waits for it */
     delivering = 0;
     go__spin_unlock(&lock);
-    if (!try_changing() && !load_rlx(&changed_by_goroutine)) { /* rlx: see begin_change */
+    if (!go__futex_trylock(&changing) && !load_rlx(&changed_by_goroutine)) { /* rlx: see begin_change */
         go__futex_lock(&changing);
     }
 }

@@ -41,6 +41,16 @@ GO__INLINE void go__futex_lock(go__futex_mutex *lock)
     go__tsan_acquire(lock);
 }
 
+GO__INLINE bool go__futex_trylock(go__futex_mutex *lock)
+{
+    uint32_t expected = 0;
+    bool taken = cas_acq(&lock->word, &expected, 1u); /* acq as in go__futex_lock */
+    if (taken) {
+        go__tsan_acquire(lock);
+    }
+    return taken;
+}
+
 GO__INLINE void go__futex_unlock(go__futex_mutex *lock)
 {
     go__tsan_release(lock);

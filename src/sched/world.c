@@ -12,6 +12,9 @@
 
 static go__futex_mutex turn;    /* one stopper at a time; before sched.lock */
 static go__atomic(int) stopper; /* the thread that has it; 0 while it is taken and given back */
+#define TURN_PAUSE_NS 200000
+
+static go__futex_mutex turn; /* one stopper at a time; before sched.lock */
 
 bool go__unclaim_p(struct go__p *pp, struct go__m *mp)
 {
@@ -77,6 +80,28 @@ static bool stop(int64_t timeout_ns)
     if (self != NULL && self->curg != NULL) {
         self = go__enter();
     }
+/* A goroutine is inside when it gets its turn, for who enters at the end of a run does not come back, and the turn would be nobody's. It
+ * waits outside: the other stopper must be able to take its p. */
+static struct go__m *take_turn(void)
+{
+    struct go__m *self = go__m();
+    if (self == NULL || self->curg == NULL) {
+        go__futex_lock(&turn);
+        return self;
+    }
+    for (;;) {
+        self = go__enter();
+        if (go__futex_trylock(&turn)) {
+            return self;
+        }
+        go__leave(self);
+        (void)go__futex_wait(&turn.word, 1, TURN_PAUSE_NS);
+    }
+}
+
+bool go__world_stop(int64_t timeout_ns)
+{
+    struct go__m *self = take_turn();
     go__futex_lock(&go__sched.lock);
     store_sc(&go__sched.world_stopped, 1u);
     go__futex_unlock(&go__sched.lock);

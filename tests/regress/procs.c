@@ -68,6 +68,63 @@ static int down_and_up(void *arg)
     return 0;
 }
 
+/* --- a run that ends while its ps change --- */
+
+static atomic_int changes;
+
+static void change_again_and_again(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        CHECK(go_set_procs(1 + changes % 4) > 0);
+        changes++;
+    }
+}
+
+static void dump_again_and_again(void *arg)
+{
+    for (;;) {
+        go_dump((int)(intptr_t)arg);
+        changes++;
+    }
+}
+
+static int end_in_the_middle(void *arg)
+{
+    changes = 0;
+    for (int i = 0; i < 3; i++) {
+        go(change_again_and_again, NULL);
+    }
+    go(dump_again_and_again, arg);
+    while (changes < 12) {
+        CHECK_EQUAL(go_sleep(100 * GO_MICROSECOND), 0);
+    }
+    return 0;
+}
+
+static int change_once(void *arg)
+{
+    int procs = go_procs();
+    CHECK_EQUAL(go_set_procs(procs + 1), procs); /* for ever if the last run's goroutine still has its turn */
+    return arg == NULL ? 0 : 1;
+}
+
+static int many_runs(void *arg)
+{
+    int fd = memfd_create("dumps", MFD_CLOEXEC);
+    for (int i = 0; i < 20; i++) {
+        CHECK_EQUAL(go_run(end_in_the_middle, (void *)(intptr_t)fd), 0);
+        CHECK_EQUAL(go_run(change_once, arg), 0);
+    }
+    return 0;
+}
+
+static void a_run_may_end_while_goroutines_stop_the_world(void **state)
+{
+    (void)state;
+    child_exits(many_runs, NULL, 0);
+}
+
 static int run(void *arg)
 {
     return go_run(down_and_up, arg);
@@ -82,6 +139,7 @@ static void timers_survive_ps_that_go_and_come_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_may_end_while_goroutines_stop_the_world),
         cmocka_unit_test(timers_survive_ps_that_go_and_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
