@@ -127,12 +127,16 @@ static inline void GO_TESTS_UNUSED replace(int fd, int by)
 }
 
 /* As good as certain that whoever was started is parked by now; nothing depends on it but which path is taken. */
+/* Lets others run until every one of them is parked. */
 static inline void GO_TESTS_UNUSED settle(void)
 {
-    for (int i = 0; i < 20; i++) {
-        go_yield();
-    }
-    CHECK(go_sleep(2 * GO_MILLISECOND) == 0);
+    int64_t end = go_now() + 20 * GO_SECOND;
+    go_stats stats;
+    do {
+        CHECK(go_now() < end);
+        CHECK(go_sleep(100 * GO_MICROSECOND) == 0);
+        go_get_stats(&stats);
+    } while (stats.runnable != 0 || stats.procs_idle + 1 != stats.procs);
 }
 
 #endif

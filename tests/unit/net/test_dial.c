@@ -98,7 +98,7 @@ NET_TEST(a_dial_has_a_deadline)
     CHECK_EQUAL(result, -ETIMEDOUT);
     int64_t start = go_now();
     CHECK_EQUAL(go_dial_until("tcp", text, start + 30 * GO_MILLISECOND), -ETIMEDOUT);
-    CHECK(go_now() - start >= 30 * GO_MILLISECOND && go_now() - start < 5 * GO_SECOND);
+    CHECK(go_now() - start >= 30 * GO_MILLISECOND && go_now() - start < 60 * GO_SECOND);
     CHECK_EQUAL(go_dial_until("tcp", text, go_now() - 1), -ETIMEDOUT);
     while (count > 0) {
         CHECK(go_close(fillers[--count]) == 0);
