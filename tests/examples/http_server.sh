@@ -4,7 +4,7 @@ need curl
 start_server "$EXAMPLES/http_server" 127.0.0.1:0
 url="http://$address"
 get() {
-    timeout 20 curl -s -S "$@"
+    timeout 60 curl -s -S "$@"
 }
 [ "$(get "$url/")" = "Hello, World!" ] || fail "/"
 [ "$(get "$url/json")" = '{"message":"Hello, World!"}' ] || fail "/json"
@@ -20,7 +20,7 @@ long=$(head -c 9000 /dev/zero | tr '\0' a)
 [ "$(get -o /dev/null -w '%{http_code}' -d body "$url/")" = 501 ] || fail "POST"
 [ "$(get -X GET -d 12345 -w '%{http_code}%{num_connects}' -o /dev/null "$url/json" -o /dev/null "$url/")" = 20012000 ] || fail "a body is skipped"
 
-# raw TEXT: sends it byte for byte (printf's escapes), prints the answers until the server closes or a second has passed.
+# raw TEXT [PIECE [SECONDS]]: sends it byte for byte (printf's escapes), prints the answers until the server closes or is silent so long.
 raw() {
     python3 -c '
 import socket, sys
@@ -29,7 +29,7 @@ s = socket.create_connection((host, int(port)), 10)
 text = sys.argv[2].encode().decode("unicode_escape").encode("latin-1")
 for i in range(0, len(text), int(sys.argv[3])):
     s.sendall(text[i:i + int(sys.argv[3])])
-s.settimeout(1)
+s.settimeout(int(sys.argv[4]))
 out = b""
 try:
     while (part := s.recv(65536)):
@@ -37,13 +37,14 @@ try:
     print("closed")
 except TimeoutError:
     print("open")
-sys.stdout.write(out.decode())' "$address" "$1" "${2:-65536}"
+sys.stdout.write(out.decode())' "$address" "$1" "${2:-65536}" "${3:-30}"
 }
 if command -v python3 > /dev/null; then
     ask='GET / HTTP/1.1\r\nHost: x\r\n\r\n'
-    [ "$(raw "$ask$ask$ask" | grep -o 'Hello, World!' | wc -l)" = 3 ] || fail "pipelining"
-    [ "$(raw "$ask$ask" 1 | grep -o 'Hello, World!' | wc -l)" = 2 ] || fail "byte by byte"
-    raw "$ask" | grep -q '^open' || fail "the connection stays open"
+    last='GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+    [ "$(raw "$ask$ask$last" | grep -o 'Hello, World!' | wc -l)" = 3 ] || fail "pipelining"
+    [ "$(raw "$ask$last" 1 | grep -o 'Hello, World!' | wc -l)" = 2 ] || fail "byte by byte"
+    raw "$ask" 65536 1 | grep -q '^open' || fail "the connection stays open"
     for bad in 'nonsense\r\n\r\n' 'GET / HTTP/1.1\r\n\r\n' 'GET /\r\n\r\n' 'GET / HTTP/1.1\r\nHost x\r\n\r\n' 'GET / HTTP/1.1\nHost: x\n\n' \
         'GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n' 'GET / HTTP/1.1\r\nHost : x\r\n\r\n' ' GET / HTTP/1.1\r\nHost: x\r\n\r\n' \
         'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n' 'GET x HTTP/1.1\r\nHost: x\r\n\r\n' \
