@@ -10,11 +10,10 @@
 #include "sched/proc.h"
 #include "sched/run.h"
 
-static go__futex_mutex turn;    /* one stopper at a time; before sched.lock */
-static go__atomic(int) stopper; /* the thread that has it; 0 while it is taken and given back */
 #define TURN_PAUSE_NS 200000
 
-static go__futex_mutex turn; /* one stopper at a time; before sched.lock */
+static go__futex_mutex turn;    /* one stopper at a time; before sched.lock */
+static go__atomic(int) stopper; /* the thread that has it; 0 while it is taken and given back */
 
 bool go__unclaim_p(struct go__p *pp, struct go__m *mp)
 {
@@ -73,13 +72,6 @@ static int still_running(const struct go__m *self)
     return running;
 }
 
-/* `turn` is ours. */
-static bool stop(int64_t timeout_ns)
-{
-    struct go__m *self = go__m();
-    if (self != NULL && self->curg != NULL) {
-        self = go__enter();
-    }
 /* A goroutine is inside when it gets its turn, for who enters at the end of a run does not come back, and the turn would be nobody's. It
  * waits outside: the other stopper must be able to take its p. */
 static struct go__m *take_turn(void)
@@ -99,9 +91,9 @@ static struct go__m *take_turn(void)
     }
 }
 
-bool go__world_stop(int64_t timeout_ns)
+/* `turn` is ours; self is inside if it runs a goroutine. */
+static bool stop(const struct go__m *self, int64_t timeout_ns)
 {
-    struct go__m *self = take_turn();
     go__futex_lock(&go__sched.lock);
     store_sc(&go__sched.world_stopped, 1u);
     go__futex_unlock(&go__sched.lock);
@@ -122,9 +114,9 @@ bool go__world_stop(int64_t timeout_ns)
 
 bool go__world_stop(int64_t timeout_ns)
 {
-    go__futex_lock(&turn);                /* not inside: another stopper can take our p meanwhile */
+    const struct go__m *self = take_turn();
     store_rlx(&stopper, go__thread_id()); /* rlx: read by the thread itself */
-    return stop(timeout_ns);
+    return stop(self, timeout_ns);
 }
 
 static bool lock_until(go__futex_mutex *lock, int64_t deadline)
@@ -148,7 +140,14 @@ bool go__world_freeze(int64_t timeout_ns)
         return false;
     }
     go__futex_unlock(&go__sched.lock); /* nobody holds it for long, and we did not: those who look at everything may take it */
-    return stopped || stop(timeout_ns);
+    if (stopped) {
+        return true;
+    }
+    struct go__m *self = go__m();
+    if (self != NULL && self->curg != NULL) {
+        self = go__enter();
+    }
+    return stop(self, timeout_ns);
 }
 
 /* sched.lock held: a p that was stopped goes back to its goroutine, or to the idle ones. */

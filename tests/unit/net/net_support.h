@@ -126,7 +126,6 @@ static inline void GO_TESTS_UNUSED replace(int fd, int by)
     CHECK(dup2(by, fd) == fd && close(by) == 0);
 }
 
-/* As good as certain that whoever was started is parked by now; nothing depends on it but which path is taken. */
 /* Lets others run until every one of them is parked. */
 static inline void GO_TESTS_UNUSED settle(void)
 {

@@ -13,7 +13,7 @@ NET_TEST(a_deadline_ends_waits_and_stays_until_moved)
     CHECK(go_set_read_deadline(p.client, start + 20 * GO_MILLISECOND) == 0);
     CHECK_EQUAL(go_read(p.client, &byte, 1), -ETIMEDOUT);
     int64_t took = go_now() - start;
-    CHECK(took >= 20 * GO_MILLISECOND && took < 60 * GO_SECOND);
+    CHECK(took >= 20 * GO_MILLISECOND && took < 2 * GO_SECOND);
     CHECK(go_write(p.server, "x", 1) == 1);
     CHECK_EQUAL(go_read(p.client, &byte, 1), -ETIMEDOUT); /* though there is a byte */
     CHECK_EQUAL(go_write(p.client, "x", 1), 1);           /* the other direction is not concerned */
@@ -22,7 +22,7 @@ NET_TEST(a_deadline_ends_waits_and_stays_until_moved)
     CHECK(go_set_deadline(p.client, go_now()) == 0);
     CHECK_EQUAL(go_read(p.client, &byte, 1), -ETIMEDOUT);
     CHECK_EQUAL(go_write(p.client, "x", 1), -ETIMEDOUT);
-    CHECK(go_set_write_deadline(p.client, go_now() + 1000 * GO_SECOND) == 0);
+    CHECK(go_set_write_deadline(p.client, go_now() + GO_SECOND) == 0);
     CHECK_EQUAL(go_write(p.client, "x", 1), 1);
     CHECK_EQUAL(go_read(p.client, &byte, 1), -ETIMEDOUT);
     close_pair(p);
@@ -54,7 +54,7 @@ static void park_reading(void *arg)
     atomic_fetch_add(&ended, 1);
 }
 
-/* Later, earlier, into the past, away. What is to be moved before it is over may be over already on a busy machine: then that holds. */
+/* Later, earlier, into the past, away. */
 NET_TEST(moving_a_deadline_concerns_who_waits_already)
 {
     struct pair p = tcp_pair();
@@ -69,10 +69,6 @@ NET_TEST(moving_a_deadline_concerns_who_waits_already)
     await_count(&ended, 1);
     CHECK_EQUAL(result, -ETIMEDOUT);
     CHECK(!in_time || woken_at - start >= 80 * GO_MILLISECOND);
-    bool in_time = go_now() < start + 20 * GO_MILLISECOND;
-    await_count(&ended, 1);
-    CHECK_EQUAL(result, -ETIMEDOUT);
-    CHECK(woken_at - start >= (in_time ? 80 : 20) * GO_MILLISECOND);
 
     CHECK(go_set_read_deadline(p.client, go_now() + 3600 * GO_SECOND) == 0);
     go(park_reading, fd);
@@ -94,12 +90,6 @@ NET_TEST(moving_a_deadline_concerns_who_waits_already)
     settle();
     CHECK(go_set_read_deadline(p.client, GO_FOREVER) == 0); /* away */
     in_time = go_now() < when;
-    start = go_now();
-    CHECK(go_set_read_deadline(p.client, start + 20 * GO_MILLISECOND) == 0);
-    go(park_reading, fd);
-    settle();
-    CHECK(go_set_read_deadline(p.client, GO_FOREVER) == 0); /* away */
-    in_time = go_now() < start + 20 * GO_MILLISECOND;
     CHECK(go_sleep(30 * GO_MILLISECOND) == 0);
     CHECK(go_write(p.server, "x", 1) == 1);
     await_count(&ended, 4);
@@ -225,7 +215,7 @@ NET_TEST(a_cancelled_context_ends_every_wait)
         b[i] = (struct bound){ctx, fds[i], what[i], 0};
         go(run_bound, &b[i]);
     }
-    settle();
+    CHECK(go_sleep(20 * GO_MILLISECOND) == 0);
     CHECK_EQUAL(atomic_load(&ended), 0);
     go_context_cancel(ctx, 0);
     await_count(&ended, 6);
