@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "arch/morestack.h"
 #include "go/run.h"
 #include "os/clock.h"
 #include "os/thread.h"
@@ -81,6 +82,7 @@ static struct go__m *take_turn(void)
         go__futex_lock(&turn);
         return self;
     }
+    go__preempt_check(); /* who does nothing but stop the world is never met outside: the others, and the end of the run, wait for it */
     for (;;) {
         self = go__enter();
         if (go__futex_trylock(&turn)) {
