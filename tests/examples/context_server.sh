@@ -2,28 +2,38 @@
 . "$(dirname "$0")/lib.sh"
 need curl
 get() {
-    curl -s -m 10 -o "$work/body" -w '%{http_code}' "$@" || true
+    curl -s -m 60 -o "$work/body" -w '%{http_code}' "$@" || true
 }
 start_server "$EXAMPLES/context_server" 127.0.0.1:0
 [ "$(get "$address/20")" = 200 ] || fail "a short request"
 [ "$(get "$address/5000")" = 504 ] || fail "a long request gets no 504"
 [ "$(get "$address/nonsense")" = 400 ] || fail "a bad request"
 expect_idle
-# Twenty at once: they wait together, not one after the other.
-start=$(date +%s%N)
-pids=
-for i in $(seq 20); do
-    curl -s -m 10 -o /dev/null -w '%{http_code}\n' "$address/300" > "$work/code$i" &
-    pids="$pids $!"
-done
-# shellcheck disable=SC2086
-wait $pids
-[ "$(cat "$work"/code* | sort | uniq -c | awk '{ print $1 ":" $2 }')" = 20:200 ] || fail "not twenty answers"
-[ $((($(date +%s%N) - start) / 1000000)) -lt 3000 ] || fail "twenty requests of 300 ms took seconds"
+# Twenty at once: they wait together, not one after the other, which would take six seconds. A busy machine may need another try.
+twenty_at_once() {
+    start=$(date +%s%N)
+    pids=
+    for i in $(seq 20); do
+        curl -s -m 60 -o /dev/null -w '%{http_code}\n' "$address/300" > "$work/code$i" &
+        pids="$pids $!"
+    done
+    # shellcheck disable=SC2086
+    wait $pids
+    [ "$(cat "$work"/code* | sort | uniq -c | awk '{ print $1 ":" $2 }')" = 20:200 ] || fail "not twenty answers"
+    [ $((($(date +%s%N) - start) / 1000000)) -lt 5000 ]
+}
+twenty_at_once || twenty_at_once || twenty_at_once || fail "twenty requests of 300 ms took seconds"
 # SIGTERM: what is under way is finished, nothing new is taken, status 0.
+sockets() {
+    find "/proc/$server/fd" -lname 'socket:*' | wc -l
+}
+before=$(sockets)
 get "$address/400" > "$work/last" &
 client=$!
-sleep 0.2
+for _ in $(seq 600); do # accepted: under way
+    [ "$(sockets)" -eq "$before" ] || break
+    sleep 0.05
+done
 kill -TERM "$server"
 wait "$client"
 [ "$(cat "$work/last")" = 200 ] || fail "the request under way was lost: $(cat "$work/last")"
