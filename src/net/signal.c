@@ -19,6 +19,7 @@
 #include "net/signal.h"
 #include "os/futex.h"
 #include "sched/alloc.h"
+#include "sched/blocking.h"
 #include "sched/hooks.h"
 
 struct subscription {
@@ -162,6 +163,7 @@ static void begin_change(void)
 {
     bool goroutine = go__m() != NULL;
     if (goroutine) { /* it does not block its thread: the end of the run must find it, for whoever it waits for may be dropped */
+        go__leave(go__enter()); /* and here it is found if it does nothing else: no step of a change need enter */
         while (!go__futex_trylock(&changing)) {
             go__yield();
         }
