@@ -159,12 +159,20 @@ static void stop(void)
 
 /* --- subscribing --- */
 
+/* Inside the runtime, where an orphan does not get: the next run's lock is not for it. */
+static bool try_changing(void)
+{
+    struct go__m *mp = go__enter();
+    bool taken = go__futex_trylock(&changing);
+    go__leave(mp);
+    return taken;
+}
+
 static void begin_change(void)
 {
     bool goroutine = go__m() != NULL;
     if (goroutine) { /* it does not block its thread: the end of the run must find it, for whoever it waits for may be dropped */
-        go__leave(go__enter()); /* and here it is found if it does nothing else: no step of a change need enter */
-        while (!go__futex_trylock(&changing)) {
+        while (!try_changing()) {
             go__yield();
         }
     } else {

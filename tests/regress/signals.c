@@ -77,8 +77,9 @@ static int wait_for_a_signal(void *arg)
 
 static int many_runs(void *arg)
 {
+    const go_config patient = {.stop_timeout = 100 * GO_SECOND}; /* a thread without a CPU is no orphan */
     for (int i = 0; i < 20; i++) {
-        CHECK_EQUAL(go_run(end_in_the_middle, arg), 0);
+        CHECK_EQUAL(go_run_config(&patient, end_in_the_middle, arg), 0);
         CHECK_EQUAL(go_run(wait_for_a_signal, arg), 0); /* nothing is left of the changes that were cut short */
     }
     return 0;
