@@ -36,8 +36,10 @@ static int control(int operation, int fd, uint32_t generation, uint32_t events)
     int ep = load_rlx(&epoll_fd); /* rlx: constant in a run */
     if (go__unlikely(ep < 0)) {
         go__check_forked();
+        return -ECANCELED; /* the run is over, for a foreign thread: its descriptor is as good as before */
     }
-    return (int)go__syscall4(SYS_epoll_ctl, ep, operation, fd, (long)&event);
+    int error = (int)go__syscall4(SYS_epoll_ctl, ep, operation, fd, (long)&event);
+    return error == -EBADF && load_rlx(&epoll_fd) != ep ? -ECANCELED : error; /* rlx: it was closed meanwhile, perhaps */
 }
 
 int go__netpoll_init(void)

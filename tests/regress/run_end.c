@@ -36,13 +36,17 @@ static int run_under(void *(*fn)(void *arg))
 static void *call_afterwards(void *arg)
 {
     static go_mutex free_mutex;
-    int value;
+    int value, pair[2];
+    CHECK_EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     CHECK_EQUAL(go_chan_try_recv(c, &value), -EAGAIN);
     here = 1;
     UNTIL(over);
     CHECK_EQUAL(go_chan_recv_until(c, &value, go_now() + 1000 * GO_SECOND), -ECANCELED);
     CHECK_EQUAL(go_chan_recv_until(c, &value, go_now() - 1), -ETIMEDOUT);
     CHECK_EQUAL(go_chan_recv(c, &value), -ECANCELED);
+    CHECK_EQUAL(go_read(pair[0], &value, 1), -ECANCELED);
+    CHECK_EQUAL(write(pair[1], "x", 1), 1);
+    CHECK_EQUAL(go_read(pair[0], &value, 1), 1);
     CHECK_EQUAL(go_sleep(1000 * GO_SECOND), -ECANCELED);
     CHECK_EQUAL(go_sleep(0), 0);
     CHECK_EQUAL(go_mutex_lock_until(&free_mutex, go_now() + 1000 * GO_SECOND), 0);
