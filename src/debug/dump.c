@@ -10,6 +10,7 @@
 #include "go/debug.h"
 #include "os/clock.h"
 #include "os/fatal.h"
+#include "os/sanitize.h"
 #include "sched/hooks.h"
 #include "sched/park.h"
 #include "sched/proc.h"
@@ -205,6 +206,7 @@ static void dump_others(struct dump *dump, struct go__out *out, struct go__symbo
         go__slots_each(out_unsorted, &unsorted);
         return;
     }
+    go__san_mapped(memory, bytes);
     roll = (struct roll){.all = (struct go__g **)memory, .room = roll.count};
     go__slots_each(call_roll, &roll);
     size_t count = roll.count < roll.room ? roll.count : roll.room;

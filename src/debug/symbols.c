@@ -13,6 +13,7 @@
 
 #include "debug/debug.h"
 #include "os/fatal.h"
+#include "os/sanitize.h"
 #include "stack/overflow.h"
 
 #define OBJECTS_MAX 64u
@@ -37,7 +38,11 @@ struct go__symbols {
 struct go__symbols *go__symbols_open(void)
 {
     void *memory = mmap(NULL, sizeof(struct go__symbols), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ? NULL : (struct go__symbols *)memory;
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    go__san_mapped(memory, sizeof(struct go__symbols));
+    return (struct go__symbols *)memory;
 }
 
 void go__symbols_close(struct go__symbols *symbols)
@@ -63,6 +68,7 @@ static void map_file(struct object *object, const char *path)
     if (fstat(fd, &status) == 0 && status.st_size > 0) {
         void *image = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (image != MAP_FAILED) {
+            go__san_mapped(image, (size_t)status.st_size);
             object->image = image;
             object->size = (size_t)status.st_size;
         }

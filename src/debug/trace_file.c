@@ -7,6 +7,7 @@
 #include "debug/trace_record.h"
 #include "go/debug.h"
 #include "os/clock.h"
+#include "os/sanitize.h"
 
 enum { OFF, CHANGING, ON };
 
@@ -37,6 +38,7 @@ int go_trace_start(const char *path)
         (void)munmap(memory, sizeof *recording);
         goto off;
     }
+    go__san_mapped(memory, sizeof *recording);
     recording = (struct go__recording *)memory;
     recording->ticks_start = go__clock_ticks();
     recording->ns_start = go__clock_now();

@@ -32,6 +32,17 @@
 #define GO__VALGRIND 0
 #endif
 
+/* Memory that the kernel has just given, perhaps where a thread's stack was, whose frames AddressSanitizer still sees. */
+GO__INLINE void go__san_mapped(void *lo, size_t bytes)
+{
+#if GO__ASAN
+    __asan_unpoison_memory_region(lo, bytes);
+#else
+    (void)lo;
+    (void)bytes;
+#endif
+}
+
 /* The thread's own stack becomes a side of switches: at thread start, on that stack. */
 GO__INLINE void go__san_native(struct go__gobuf *buf)
 {

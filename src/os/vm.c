@@ -39,12 +39,27 @@ size_t go__vm_page(void)
     return page;
 }
 
+#if GO__TSAN
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+
+/* By libc's mmap, which the tool watches: it forgets who used these addresses before, be it the stack of a thread that has ended, and
+ * while writes are ignored takes nobody for their writer. */
+static uintptr_t map(uintptr_t hint, size_t bytes)
+{
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+    void *at = mmap((void *)hint, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+    return at == MAP_FAILED ? 0 : (uintptr_t)at;
+}
+#else
 static uintptr_t map(uintptr_t hint, size_t bytes)
 {
     long at =
         go__syscall6(SYS_mmap, (long)hint, (long)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return at < 0 && at > -4096 ? 0 : (uintptr_t)at;
 }
+#endif
 
 void *go__vm_map(uintptr_t hint, size_t bytes, size_t align)
 {

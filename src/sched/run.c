@@ -11,6 +11,7 @@
 #include "os/fatal.h"
 #include "os/sanitize.h"
 #include "os/thread.h"
+#include "sched/edge.h"
 #include "sched/goroutine.h"
 #include "sched/hooks.h"
 #include "sched/machine.h"
@@ -137,7 +138,12 @@ static void free_ps(void)
 
 void go__leftover_release(struct go__leftover *left)
 {
-    if (left != NULL && sub_acqrel(&left->refs, 1u) == 1) { /* acqrel: the last one comes after all others */
+    if (left == NULL) {
+        return;
+    }
+    go__edge_publish(left);
+    if (sub_acqrel(&left->refs, 1u) == 1) { /* acqrel: the last one comes after all others */
+        go__edge_receive(left);
         destroy_ps(left->all_p, left->all_p_count);
         free(left);
     }

@@ -113,6 +113,7 @@ static int echo_unix(void *arg)
     char path[64];
     (void)arg;
     (void)snprintf(path, sizeof path, "/tmp/goco-fault-%d", (int)getpid());
+    (void)unlink(path); /* of an earlier process of this number that ended by a report */
     int error = echo("unix", path);
     CHECK(access(path, F_OK) != 0); /* whatever failed: nobody could listen there again */
     return error;
