@@ -137,7 +137,9 @@ void go_context_cancel(go_context *ctx, int cause)
 {
     go__known();
     if (ctx != &go__context_background) {
+        (void)go_context_ref(ctx); /* whoever wakes first may give the caller's up */
         go__context_end(ctx, cause != 0 ? cause : -ECANCELED);
+        go_context_unref(ctx);
     }
 }
 
