@@ -7,7 +7,7 @@
  * Cancelling walks the tree without recursion, because trees may be deep and stacks are small. For each context: store err, claim
  * the bound goroutines that wait [cancel-race], and then, unlocked, close the done channel; its children next. A child leaves its
  * parent's list when all below it is done. So whoever cancels what is being cancelled already finds what is left and helps, and when a
- * cancel returns, everything below is done, whoever did it. The claimed goroutines are made ready together at the end.
+ * cancel returns, everything below is done, whoever did it. The claimed goroutines are made ready before the channel is closed.
  *
  * A deadline fires under the heap's lock, where no context may be locked; the cancelling itself is deferred until it is
  * dropped, with a reference of its own. */
@@ -75,19 +75,20 @@ static void close_done(go_chan *done)
 }
 
 /* Ends ctx itself if it is live; gives a child that is to be ended next. */
-static go_context *end_one(go_context *ctx, int cause, struct go__g_list *ready)
+static go_context *end_one(go_context *ctx, int cause)
 {
+    struct go__g_list ready = {NULL, NULL, 0};
     go__spin_lock(&ctx->lock);
     bool live = load_rlx(&ctx->bound.err) == 0; /* rlx: written under this lock */
     if (live) {
         store_sc(&ctx->bound.err, cause); /* sc: before the tickets are read, see claim_waiting */
-        claim_waiting(ctx, ready);
+        claim_waiting(ctx, &ready);
     }
     go_context *child = first_child(ctx);
     go_chan *done = load_rlx(&ctx->done); /* rlx: written under this lock */
     go__spin_unlock(&ctx->lock);
-    if (ready->head != NULL) {
-        go__ready_list(ready); /* at once: closing may enter the runtime, and at the end of the run not come back */
+    if (ready.head != NULL) {
+        go__ready_list(&ready); /* at once: closing may enter the runtime, and at the end of the run not come back */
     }
     close_done(done);
     if (live && ctx->own_deadline) {
@@ -111,10 +112,9 @@ static void detach(go_context *ctx)
 
 void go__context_end(go_context *ctx, int cause)
 {
-    struct go__g_list ready = {NULL, NULL, 0};
     go_context *at = ctx;
     for (;;) {
-        go_context *child = end_one(at, cause, &ready);
+        go_context *child = end_one(at, cause);
         if (child != NULL) {
             cause = load_rlx(&at->bound.err); /* rlx: written once, seen by end_one; it may be an earlier cause than ours */
             at = child;
@@ -127,9 +127,6 @@ void go__context_end(go_context *ctx, int cause)
         detach(at);
         go_context_unref(at);
         at = parent;
-    }
-    if (ready.head != NULL) {
-        go__ready_list(&ready);
     }
 }
 
