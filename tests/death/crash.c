@@ -1,72 +1,28 @@
 /* A crash in the program's own code is the program's: its handler runs, or the default ends it with a core. A goroutine that runs out of
  * stack is goco's to report. Each case runs as a child. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "support/child.h"
 
-#include <cmocka.h>
+#include <stdlib.h>
 
 #include "go.h"
 #include "support/check.h"
 
 #define HANDLED 42
 
-static char text[1 << 18];
+/* The faults that cmocka has taken are as in a fresh process. */
+static int without_cmocka(void *body)
+{
+    static const int taken[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        (void)signal(taken[i], SIG_DFL);
+    }
+    (*(void (**)(void))body)();
+    return 0;
+}
 
 static int run_child(void (*body)(void))
 {
-    int fd = memfd_create("stderr", MFD_CLOEXEC);
-    assert_true(fd >= 0);
-    (void)fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        const struct rlimit no_core = {0, 0};
-        (void)setrlimit(RLIMIT_CORE, &no_core);
-        static const int taken[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL}; /* by cmocka */
-        for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
-            (void)signal(taken[i], SIG_DFL);
-        }
-        (void)dup2(fd, 2);
-        (void)alarm(60); /* a hang is a failure */
-        body();
-        _exit(0);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    assert_true(n >= 0);
-    text[n] = '\0';
-    (void)close(fd);
-    return status;
-}
-
-static void assert_exit(int status, int code)
-{
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != code) {
-        (void)fprintf(stderr, "status 0x%x instead of exit %d; stderr:\n%s", (unsigned)status, code, text);
-        fail();
-    }
-}
-
-static void assert_killed(int status, int signo)
-{
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != signo) {
-        (void)fprintf(stderr, "status 0x%x instead of signal %d; stderr:\n%s", (unsigned)status, signo, text);
-        fail();
-    }
+    return child_status(without_cmocka, &body);
 }
 
 static int *volatile nowhere = (int *)8;
@@ -155,9 +111,9 @@ static void test_without_a_handler_the_default_ends_the_process(void **state)
 {
     (void)state;
     assert_killed(run_child(default_action), SIGSEGV);
-    assert_null(strstr(text, "stack")); /* nothing was overrun, and nobody says so */
+    assert_null(strstr(child_text, "stack")); /* nothing was overrun, and nobody says so */
     assert_killed(run_child(default_action_on_a_segment), SIGSEGV);
-    assert_null(strstr(text, "stack"));
+    assert_null(strstr(child_text, "stack"));
     assert_killed(run_child(default_action_in_main), SIGSEGV);
 }
 
@@ -186,7 +142,7 @@ static void test_the_programs_handler_gets_its_own_faults(void **state)
     assert_exit(run_child(handled_before_on_a_segment), HANDLED);
     assert_exit(run_child(handled_before_plainly), HANDLED);
     assert_exit(run_child(handled_during), HANDLED);
-    assert_string_equal(text, "");
+    assert_string_equal(child_text, "");
 }
 
 static volatile long sink;
@@ -227,11 +183,11 @@ static void overflow_custom(void)
 static void assert_overflow_reported(int status)
 {
     assert_killed(status, SIGABRT);
-    assert_int_equal(strncmp(text, "goco: fatal error: ", strlen("goco: fatal error: ")), 0);
-    assert_non_null(strstr(text, "overflow+0x")); /* the entry */
-    assert_non_null(strstr(text, "\"deep\" [running]"));
-    assert_non_null(strstr(text, "\n    endless+0x"));
-    assert_non_null(strstr(text, "\ngoroutine 1 [")); /* it may not have gone to sleep yet */
+    assert_int_equal(strncmp(child_text, "goco: fatal error: ", strlen("goco: fatal error: ")), 0);
+    assert_non_null(strstr(child_text, "overflow+0x")); /* the entry */
+    assert_non_null(strstr(child_text, "\"deep\" [running]"));
+    assert_non_null(strstr(child_text, "\n    endless+0x"));
+    assert_non_null(strstr(child_text, "\ngoroutine 1 [")); /* it may not have gone to sleep yet */
 }
 
 static void test_running_out_of_stack_is_reported_with_every_goroutine(void **state)

@@ -1,67 +1,37 @@
 /* Programs that end in a report: all goroutines asleep, fatal errors, leaks. Each runs as a child; its stderr and status are the
  * result. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "support/child.h"
 
-#include <cmocka.h>
+#include <stdlib.h>
 
 #include "go.h"
 #include "support/check.h"
 
-static char text[1 << 18];
+struct run {
+    int (*body)(void *arg);
+    const char *setting; /* of GOCO_DEBUG, or NULL */
+};
 
-/* Runs body in a child, under a runtime of its own; its stderr lands in `text`. Returns the wait status. */
-static int run_child(int (*body)(void *arg), const char *setting)
+static int run_with_setting(void *arg)
 {
-    int fd = memfd_create("stderr", MFD_CLOEXEC);
-    assert_true(fd >= 0);
-    (void)fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        const struct rlimit no_core = {0, 0};
-        (void)setrlimit(RLIMIT_CORE, &no_core);
-        (void)dup2(fd, 2);
-        (void)alarm(60); /* a hang is a failure */
-        if (setting != NULL) {
-            (void)setenv("GOCO_DEBUG", setting, 1);
-        }
-        _exit(go_run(body, NULL));
+    const struct run *run = arg;
+    if (run->setting != NULL) {
+        (void)setenv("GOCO_DEBUG", run->setting, 1);
     }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    assert_true(n >= 0);
-    text[n] = '\0';
-    (void)close(fd);
-    return status;
+    return go_run(run->body, NULL);
 }
 
-static void assert_exit(int status, int code)
+/* Runs body in a child, under a runtime of its own; its stderr lands in `child_text`. Returns the wait status. */
+static int run_child(int (*body)(void *arg), const char *setting)
 {
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != code) {
-        (void)fprintf(stderr, "status 0x%x instead of exit %d; stderr:\n%s", (unsigned)status, code, text);
-        fail();
-    }
+    struct run run = {body, setting};
+    return child_status(run_with_setting, &run);
 }
 
 static void assert_says(const char *part)
 {
-    if (strstr(text, part) == NULL) {
-        (void)fprintf(stderr, "\"%s\" is not in:\n%s", part, text);
+    if (strstr(child_text, part) == NULL) {
+        (void)fprintf(stderr, "\"%s\" is not in:\n%s", part, child_text);
         fail();
     }
 }
@@ -87,7 +57,7 @@ static void test_deadlock_is_reported_with_every_goroutine(void **state)
 {
     (void)state;
     assert_exit(run_child(everybody_waits, NULL), 2);
-    assert_int_equal(strncmp(text, deadlock_line, strlen(deadlock_line)), 0);
+    assert_int_equal(strncmp(child_text, deadlock_line, strlen(deadlock_line)), 0);
     assert_says("\ngoroutine 1 [chan receive");
     assert_says("\"stuck\" [chan receive");
     assert_says("\n    stuck_receiver+0x");
@@ -159,7 +129,7 @@ static void test_handler_replaces_the_report(void **state)
 {
     (void)state;
     assert_exit(run_child(with_handler, NULL), 42);
-    assert_string_equal(text, "");
+    assert_string_equal(child_text, "");
 }
 
 static void shrug(void *arg)
@@ -179,7 +149,7 @@ static void test_handler_that_returns_is_followed_by_the_report(void **state)
 {
     (void)state;
     assert_exit(run_child(with_returning_handler, NULL), 2);
-    assert_int_equal(strncmp(text, "shrug\n", 6), 0);
+    assert_int_equal(strncmp(child_text, "shrug\n", 6), 0);
     assert_says(deadlock_line);
 }
 
@@ -204,11 +174,11 @@ static void test_fatal_error_shows_the_culprit_first_and_aborts(void **state)
     (void)state;
     int status = run_child(misuse, NULL);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    assert_int_equal(strncmp(text, "goco: fatal error: ", 19), 0);
+    assert_int_equal(strncmp(child_text, "goco: fatal error: ", 19), 0);
     assert_says("goroutine 1 [running]");
     assert_says("\n    unlock_unlocked+0x");
     assert_says("\n    misuse+0x");
-    assert_true(strstr(text, "unlock_unlocked") < strstr(text, "stuck_receiver"));
+    assert_true(strstr(child_text, "unlock_unlocked") < strstr(child_text, "stuck_receiver"));
 }
 
 static int leaky(void *arg)
@@ -231,9 +201,9 @@ static void test_leak_report_lists_who_was_blocked_and_its_creator(void **state)
     assert_says("\"leaked\" [chan receive");
     assert_says("\n    stuck_receiver+0x");
     assert_says("created by goroutine 1 in leaky+0x");
-    assert_null(strstr(text, "goroutine 1 ["));
+    assert_null(strstr(child_text, "goroutine 1 ["));
     assert_exit(run_child(leaky, NULL), 0);
-    assert_string_equal(text, "");
+    assert_string_equal(child_text, "");
 }
 
 static int clean(void *arg)
@@ -246,9 +216,9 @@ static void test_no_leak_no_report_and_unknown_settings_are_named(void **state)
 {
     (void)state;
     assert_exit(run_child(clean, "leak=1"), 3);
-    assert_string_equal(text, "");
+    assert_string_equal(child_text, "");
     assert_exit(run_child(clean, "leak=1,laek=1"), 3);
-    assert_string_equal(text, "goco: GOCO_DEBUG: unknown setting \"laek\"\n");
+    assert_string_equal(child_text, "goco: GOCO_DEBUG: unknown setting \"laek\"\n");
     assert_exit(run_child(clean, "trace=/nonexistent/x"), 3);
     assert_says("goco: GOCO_DEBUG: trace=/nonexistent/x: ");
 }
@@ -277,7 +247,7 @@ static void test_schedtrace_prints_a_line_a_period(void **state)
     (void)state;
     assert_exit(run_child(busy_for_three_lines, "schedtrace=50"), 0);
     long last = 0;
-    for (const char *at = text; (at = strstr(at, "SCHED ")) != NULL; at++) {
+    for (const char *at = child_text; (at = strstr(at, "SCHED ")) != NULL; at++) {
         long now = strtol(at + 6, NULL, 10);
         assert_true(now - last >= 50);
         last = now;

@@ -1,29 +1,13 @@
 /* Misuse of locks, counters and keys: one line that says what was wrong, and abort. Each case is a child of its own. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "support/child.h"
 
-#include <cmocka.h>
+#include <stdlib.h>
 
 #include <go.h>
 #include <pthread.h>
 
 #include "support/check.h"
 #include "unit/sync/waiting.h"
-
-static char text[1 << 16];
 
 struct misuse {
     void (*body)(void);
@@ -37,33 +21,21 @@ static int misuse_main(void *arg)
     return 0;
 }
 
+static int run_misuse(void *misuse)
+{
+    return go_run(misuse_main, misuse);
+}
+
 static void dies(void **state)
 {
     const struct misuse *misuse = *state;
-    int fd = memfd_create("stderr", MFD_CLOEXEC);
-    assert_true(fd >= 0);
-    (void)fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        const struct rlimit no_core = {0, 0};
-        (void)setrlimit(RLIMIT_CORE, &no_core);
-        (void)dup2(fd, 2);
-        (void)alarm(60); /* a hang is a failure */
-        _exit(go_run(misuse_main, *state));
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    ssize_t n = pread(fd, text, sizeof text - 1, 0);
-    assert_true(n >= 0);
-    text[n] = '\0';
-    (void)close(fd);
+    int status = child_status(run_misuse, *state);
     char line[200];
     (void)snprintf(line, sizeof line, "goco: fatal error: %s\n", misuse->message);
     bool ended = misuse->status != 0 ? WIFEXITED(status) && WEXITSTATUS(status) == misuse->status
                                      : WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-    if (!ended || strncmp(text, line, strlen(line)) != 0) {
-        (void)fprintf(stderr, "status 0x%x; expected: %sfound: %s", (unsigned)status, line, text);
+    if (!ended || strncmp(child_text, line, strlen(line)) != 0) {
+        (void)fprintf(stderr, "status 0x%x; expected: %sfound: %s", (unsigned)status, line, child_text);
         fail();
     }
 }

@@ -1,18 +1,5 @@
 /* Misuse of channels ends the process with a message; each case runs in a child. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <errno.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <go.h>
+#include "support/dies.h"
 
 #include "waiting.h"
 
@@ -33,6 +20,7 @@ static void sending(void *arg)
 static int unref_while_one_receives(void *arg)
 {
     (void)arg;
+    c = go_chan_new(0, 0);
     go(receiving, NULL);
     until_receivers(c, 1);
     go_chan_unref(c);
@@ -42,6 +30,7 @@ static int unref_while_one_receives(void *arg)
 static int unref_while_one_sends(void *arg)
 {
     (void)arg;
+    c = go_chan_new(0, 0);
     go(sending, NULL);
     until_senders(c, 1);
     go_chan_unref(c);
@@ -65,33 +54,6 @@ static int select_one_without_direction(void *arg)
 {
     (void)arg;
     return select_with(3, 1);
-}
-
-static void dies(int (*program)(void *arg), const char *message)
-{
-    int ends[2], status;
-    char text[8192];
-    size_t length = 0;
-    ssize_t n;
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        (void)dup2(ends[1], 2);
-        c = go_chan_new(0, 0);
-        (void)go_run(program, NULL);
-        _exit(0);
-    }
-    assert_true(child > 0);
-    (void)close(ends[1]);
-    while (length < sizeof text - 1 && (n = read(ends[0], text + length, sizeof text - 1 - length)) != 0) {
-        assert_true(n > 0 || errno == EINTR);
-        length += n > 0 ? (size_t)n : 0;
-    }
-    text[length] = '\0';
-    (void)close(ends[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_non_null(strstr(text, message));
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
 static void the_last_reference_may_not_go_while_one_waits(void **state)
