@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +94,11 @@ bool go__thread_computes(int tid)
     text[n > 0 ? n : 0] = '\0';
     const char *name_end = strrchr(text, ')'); /* the name may contain anything; the state follows it */
     return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'R';
+}
+
+int go__thread_cpu(void)
+{
+    return sched_getcpu();
 }
 
 void go__thread_yield(void)

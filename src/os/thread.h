@@ -24,5 +24,6 @@ int go__thread_id(void);
  * false if it cannot. */
 bool go__thread_computes(int tid);
 void go__thread_yield(void);
+int go__thread_cpu(void); /* where it runs at the moment; -1 if that is not known */
 
 #endif

@@ -85,7 +85,7 @@ void go__netpoll_count_reset(void)
 static void begin_foreign(void)
 {
     (void)add_rlx(&foreign_waiting, 1);
-    go__barrier_light(); /* [idle-race]: the waiter is counted, now look for somebody who polls or will look again */
+    fence_sc(); /* [idle-race]: the waiter is counted, now look for somebody who polls or will look again */
     if (go__unwatched()) {
         go__wakep();
     }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
@@ -28,6 +29,7 @@ go__atomic(uint32_t) go__netpoll_number;
 
 static go__atomic(int) epoll_fd = -1, break_fd = -1; /* written by go_run's thread; foreign threads may come late */
 static go__atomic(uint32_t) broken;                  /* break_fd was written and not drained yet */
+static int64_t timer_slack;                          /* of this run's threads; before they start */
 static go__atomic(uint32_t) no_pwait2;               /* the kernel is older than 5.11, or a filter hides it */
 
 static int control(int operation, int fd, uint32_t generation, uint32_t events)
@@ -60,6 +62,8 @@ int go__netpoll_init(void)
         (void)go__syscall1(SYS_close, ep);
         return (int)error;
     }
+    long slack = go__syscall5(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    timer_slack = slack > 0 ? slack : 0;
     /* rlx: published with the run. */
     store_rlx(&epoll_fd, (int)ep);
     store_rlx(&break_fd, (int)wake);
@@ -156,12 +160,22 @@ static long wait_ms(struct epoll_event *events, int64_t timeout_ns)
     return go__syscall6(SYS_epoll_pwait, load_rlx(&epoll_fd), (long)events, BATCH, timeout, 0, 8);
 }
 
+/* The kernel may end a sleep late, by the thread's timer slack or a thousandth of the sleep, so that several end together, and unless
+ * another interrupt comes in between it does. Asked for that much less it ends on time, or too early at worst: then the caller finds
+ * nothing due and sleeps again. */
+static int64_t without_slack(int64_t timeout_ns)
+{
+    int64_t slack = timeout_ns / 1000 > timer_slack ? timeout_ns / 1000 : timer_slack;
+    return timeout_ns > slack ? timeout_ns - slack : 1;
+}
+
 static long wait_for_events(struct epoll_event *events, int64_t timeout_ns)
 {
     if (timeout_ns == 0 || timeout_ns == INT64_MAX || load_rlx(&no_pwait2) != 0) {
         return wait_ms(events, timeout_ns);
     }
-    struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000)};
+    int64_t ask = without_slack(timeout_ns);
+    struct timespec timeout = {.tv_sec = (time_t)(ask / 1000000000), .tv_nsec = (long)(ask % 1000000000)};
     long n = go__syscall6(SYS_epoll_pwait2, load_rlx(&epoll_fd), (long)events, BATCH, (long)&timeout, 0, 8);
     if (n == -ENOSYS || n == -EPERM) {
         store_rlx(&no_pwait2, 1u); /* rlx: whoever misses it finds out too */

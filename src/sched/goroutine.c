@@ -376,7 +376,7 @@ static int spawn(struct spawn *sp, const go_attr *attr)
     }
     go__edge_release(gp);
     go__put_next(mp->p, gp);
-    if (go__unlikely(load_rlx(&mp->p->own_count) >= GO__RUNQ_SIZE / 2)) { /* rlx: ours */
+    if (go__unlikely(go__runq_long(mp->p))) {
         go__runq_overflow(mp->p);
     }
     go__leave(mp);

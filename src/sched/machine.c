@@ -88,7 +88,8 @@ int go__machine_start(struct go__p *pp, bool spinning)
     if (mp == NULL) {
         return -ENOMEM;
     }
-    *mp = (struct go__m){.inside = 1, .spinning = spinning}; /* on its g0 side from the start: its p is not to be claimed */
+    *mp = (struct go__m){
+        .inside = 1, .spinning = spinning, .woken_from = -1}; /* on its g0 side from the start: its p is not to be claimed */
     go__futex_lock(&go__sched.lock);
     /* rlx: go_run's thread counts ms under the lock, after the run is over, and would miss one more. */
     int error = load_rlx(&go__sched.stopping) != 0 ? -ECANCELED : go__sched.m_count >= go__sched.max_threads ? -EAGAIN : 0;

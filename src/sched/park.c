@@ -117,7 +117,11 @@ static bool requeue(struct go__g *gp, void *arg)
     (void)arg;
     go__edge_release(gp);
     store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: published by the queue */
-    go__put_last(go__m()->p, gp);
+    struct go__p *pp = go__m()->p;
+    go__own_put_behind(pp, gp);
+    if (go__hungry()) {
+        go__share(pp);
+    }
     return true;
 }
 
@@ -160,8 +164,7 @@ void go__yield(void)
     }
     /* Queued while it still runs: only we can reach the list. It is shared by who lands, when it has left its stack. */
     store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: ours */
-    go__own_put(pp, gp);
-    go__barrier_light(); /* [idle-race] */
+    go__own_put_behind(pp, gp);
     if (go__unlikely(go__hungry())) {
         mp->after = share;
         mp->after_g = gp;
@@ -199,9 +202,9 @@ void go__ready(struct go__g *gp)
         }
         return;
     }
-    if (mp != NULL && mp->p != NULL) { /* the g0 side */
+    if (mp != NULL && mp->p != NULL) { /* the g0 side, which picks from the list in a moment and offers the rest: found() */
         go__trace_switch(GO__TRACE_READY, gp, mp->p);
-        go__put_last(mp->p, gp);
+        go__own_put(mp->p, gp);
         return;
     }
     struct go__g_list one = {0};
@@ -251,8 +254,7 @@ void go__ready_list(struct go__g_list *list)
         return;
     }
     queue_all(mp->p, &own);
-    go__barrier_light(); /* [idle-race] */
-    if (go__hungry()) {
+    if (mp->curg != NULL && go__hungry()) { /* the g0 side offers what it does not run itself: found() */
         go__share(mp->p);
     }
     if (enter) {

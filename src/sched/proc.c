@@ -2,6 +2,7 @@
 #include "sched/proc.h"
 
 #include "os/clock.h"
+#include "os/thread.h"
 #include "sched/hooks.h"
 #include "sched/switch.h"
 #include "sched/world.h"
@@ -11,6 +12,9 @@
 #define WATCH_LOOPS       40 /* looks for new work, about a microsecond apart, before a spinner gives up */
 #define WATCH_PAUSES      20
 #define POLL_INTERVAL_NS  20000 /* a busy p looks at the network this often */
+#define STEAL_SOON_NS     20000 /* loot that lasted less was hardly worth it */
+#define STEAL_PAUSES_MIN  32
+#define STEAL_PAUSES_MAX  1024
 #define READY_LIMIT_MAX   4096u
 #define IDLE_THREADS_KEPT 8
 
@@ -19,7 +23,7 @@
 GO__NOINLINE void go__share(struct go__p *pp)
 {
     go__runq_publish(pp);
-    go__barrier_light(); /* [idle-race]: the work is published, now look for sleepers */
+    fence_sc(); /* [idle-race]: the work is published, now look for sleepers */
     if (load_rlx(&go__sched.idle_p_count) != 0 && load_rlx(&go__sched.spinning) == 0) {
         go__wakep();
     }
@@ -111,6 +115,15 @@ static void run_timers(struct go__p *pp, int64_t now)
     }
 }
 
+/* Those of all ps: the timers that ended a sleep may be in the heap of a p whose thread has been woken and has no CPU yet. Whoever slept
+ * would find them due again and again until it has. */
+static void run_due_timers(int64_t now)
+{
+    for (int i = 0; i < go__sched.procs; i++) {
+        run_timers(go__sched.all_p[i], now);
+    }
+}
+
 /* One look at the network without waiting; the goroutines go to the caller's ring. */
 static void poll_now(struct go__p *pp, int64_t now)
 {
@@ -124,6 +137,17 @@ static void poll_now(struct go__p *pp, int64_t now)
     go__ready_list(&ready);
 }
 
+/* The oldest of the global queue or of what pp has set aside, now the one, now the other, as many of them wait: who starts goroutines in
+ * an endless loop and was preempted is in the global queue, and is not to start more before those have run. */
+static struct go__g *passed_over(struct go__p *pp)
+{
+    uint32_t global = load_rlx(&go__sched.global_count); /* rlx: hint */
+    if (pp->later_count != 0 && go__rng_below(&pp->rng, pp->later_count + global) < pp->later_count) {
+        return go__later_get(pp);
+    }
+    return global_get(pp, 1);
+}
+
 /* Every GO__FAIR_TURN-th decision, and when sysmon says the slice is over: whoever has been passed over gets its turn. */
 static struct go__g *fair_turn(struct go__p *pp)
 {
@@ -135,11 +159,8 @@ static struct go__g *fair_turn(struct go__p *pp)
     if (now - load_rlx(&go__sched.last_poll) > POLL_INTERVAL_NS) {
         poll_now(pp, now);
     }
-    struct go__g *gp = global_get(pp, 1);
-    if (gp == NULL) {
-        gp = go__pick_queued(pp);
-    }
-    return gp;
+    struct go__g *gp = passed_over(pp);
+    return gp != NULL ? gp : go__pick_queued(pp);
 }
 
 /* victim claimed: what can be had of it. */
@@ -186,10 +207,27 @@ static struct go__g *steal_hidden(struct go__p *pp, struct go__p *victim)
     return gp;
 }
 
+/* A thief whose loot was gone at once waits a little for more to gather: taking goroutines one by one costs their owner and the
+ * thief several cache misses each, more than it takes to run them. */
+static void hold_back(struct go__m *mp)
+{
+    if (go__clock_now() - mp->stole_at > STEAL_SOON_NS) {
+        mp->steal_pauses = 0;
+        return;
+    }
+    mp->steal_pauses = mp->steal_pauses == 0                 ? STEAL_PAUSES_MIN
+                       : mp->steal_pauses < STEAL_PAUSES_MAX ? mp->steal_pauses * 2
+                                                             : STEAL_PAUSES_MAX;
+    for (uint32_t i = 0; i < mp->steal_pauses; i++) {
+        go__cpu_relax();
+    }
+}
+
 static struct go__g *steal(struct go__m *mp, int64_t *now)
 {
     struct go__p *pp = mp->p;
     uint32_t count = (uint32_t)go__sched.procs;
+    hold_back(mp);
     for (int round = 0; round < SPIN_ROUNDS; round++) {
         bool last = round == SPIN_ROUNDS - 1;
         uint32_t at = go__rng_below(&pp->rng, count);
@@ -212,6 +250,7 @@ static struct go__g *steal(struct go__m *mp, int64_t *now)
             }
             if (gp != NULL) {
                 store_rlx(&pp->steals, load_rlx(&pp->steals) + 1);
+                mp->stole_at = go__clock_now();
                 return gp;
             }
         }
@@ -301,17 +340,17 @@ static void stop_spinning(struct go__m *mp)
     }
 }
 
-/* The m has work now. If it was the last one searching, the next one starts. */
+/* The m has work now. What else was readied on the g0 side is offered here, not where it was queued: for the one goroutine that
+ * this m is about to run itself nobody need wake. If the m was the last one searching, the next one starts. */
 static struct go__g *found(struct go__m *mp, struct go__g *gp)
 {
-    if (mp->spinning) {
-        stop_spinning(mp);
-        if (load_rlx(&go__sched.idle_p_count) != 0) {
-            go__barrier_heavy(); /* [idle-race]: who made work while we searched left it to us, and its barrier was light */
-            if (ring_visible() || go__unwatched()) {
-                go__wakep();
-            }
-        }
+    bool searched = mp->spinning;
+    stop_spinning(mp);
+    if (mp->p->own_first != NULL && go__hungry()) {
+        go__share(mp->p);
+    }
+    if (searched && load_rlx(&go__sched.idle_p_count) != 0 && (ring_visible() || go__unwatched())) {
+        go__wakep();
     }
     return gp;
 }
@@ -414,10 +453,19 @@ static void sleep_polling(struct go__m *mp)
         if (wanted) {
             start_spinning(mp); /* what it was woken for may be hidden in a p that does not move */
         }
-        run_timers(mp->p, now);
+        run_due_timers(now);
     }
     go__ready_list(&ready);
     store_sc(&go__sched.polling, 0u);
+}
+
+/* Kernels wake a thread on the CPU of its waker where the others do not look idle (halted ones of a virtual machine do not): it runs
+ * instead of the waker, which has a goroutine in hand that nobody can take from it. So that one first. */
+static void let_waker_go_on(int waker)
+{
+    if (waker >= 0 && waker == go__thread_cpu()) {
+        go__thread_yield();
+    }
 }
 
 /* Sleeps until somebody hands over a p (true), or this thread should end (false). */
@@ -454,7 +502,10 @@ static bool sleep_idle(struct go__m *mp)
     go__futex_lock(&go__sched.lock);
     mp->p = mp->next_p; /* NULL: the run is over */
     mp->next_p = NULL;
+    int waker = mp->woken_from;
+    mp->woken_from = -1;
     go__futex_unlock(&go__sched.lock);
+    let_waker_go_on(waker);
     return mp->p != NULL;
 }
 
@@ -465,7 +516,7 @@ static bool go_idle(struct go__m *mp)
         return true;
     }
     stop_spinning(mp);
-    go__barrier_heavy(); /* [idle-race]: idleness is published, now look at every source again */
+    fence_sc(); /* [idle-race]: idleness is published, now look at every source again */
     /* Whoever searches will look for more when it has found, or come here when it has not. */
     if (load_sc(&go__sched.spinning) == 0 && queued_anywhere() && take_idle_p(mp)) {
         start_spinning(mp);

@@ -2,11 +2,13 @@
  * this is to the g0 side.
  *
  * Threads sleep and are woken by two rules.
- *   [idle-race] Who makes work visible (a ring that was empty, the global queue, a due timer) publishes it, passes a barrier, then
- *   reads idle_p_count and spinning, and wakes an m if a p is idle and nobody spins. Who goes idle publishes that (p into idle_p,
- *   spinning down), passes a barrier, then looks at every source again before it sleeps. One of the two sees the other. The
- *   frequent side's barrier is light, the idler's heavy (os/barrier.h).
+ *   [idle-race] Who makes work visible (goroutines into a ring, the global queue, a due timer, a waiter of the poller) publishes it,
+ *   passes a fence, then reads idle_p_count and spinning, and wakes an m if a p is idle and nobody spins. Who goes idle publishes that (p
+ *   into idle_p, spinning down), passes a fence, then looks at every source again before it sleeps. One of the two sees the other.
  *   A spinner that finds work stops spinning and wakes the next one: searching spreads as long as there is something to find.
+ * What a p keeps in its own list is not visible, and queueing there is too frequent for a fence. The owner looks whether anybody is hungry
+ * when it queues, and again at each decision; a look that came too early by a store's way to memory is made good by the next one. If
+ * the p makes none, sysmon sees hidden goroutines on a p that does not move and wakes a thief.
  *
  * A goroutine that is alone in runnext is invisible to thieves on purpose: a pair that readies each other would otherwise be torn
  * apart, or wake a thread for every message. It is offered at a growing interval (go__put_next), and by sysmon when the p
@@ -41,7 +43,7 @@ struct go__p *go__idle_p_pop(void);
 void go__idle_p_push(struct go__p *pp);
 void go__p_assign(struct go__p *pp, struct go__m *mp); /* mp->next_p; the caller wakes mp's note after dropping the lock */
 
-/* Somebody could use more work: a p is idle, or an m searches. Read after a light barrier by who makes work, see [idle-race]. */
+/* Somebody could use more work: a p is idle, or an m searches. For who queues goroutines in its own list: a hint, see above. */
 GO__INLINE bool go__hungry(void)
 {
     return (load_rlx(&go__sched.idle_p_count) | load_rlx(&go__sched.spinning)) != 0;
@@ -81,7 +83,6 @@ GO__INLINE struct go__g *go__pick_local(struct go__p *pp)
 GO__INLINE void go__put_last(struct go__p *pp, struct go__g *gp)
 {
     go__own_put(pp, gp);
-    go__barrier_light(); /* [idle-race]: the work is there, now look for those who could use it */
     if (go__unlikely(go__hungry())) {
         go__share(pp);
     }

@@ -147,6 +147,7 @@ struct go__g_list { /* a batch, linked through g.link; whoever builds it owns it
 #ifndef GO__RUNQ_SIZE
 #define GO__RUNQ_SIZE 256u /* a power of two; stress builds use 4 to force overflow and wrap-around */
 #endif
+#define GO__LATER     32u /* batches a p sets aside before it joins old ones; a power of two */
 #define GO__MAX_PROCS 1024
 #define GO__FAIR_TURN 61u
 
@@ -154,11 +155,15 @@ struct go__p {
     /* Owner m only (claimers and world-stoppers count as the owner once they have the p). */
     go__atomic(
         struct go__g *) runnext; /* readied or spawned last; runs next, inheriting the time slice; others read it as a hint */
-    struct go__g *own_first, *own_last; /* goroutines not offered to thieves, first in first out, linked through g.link; runq.h */
-    go__atomic(uint32_t) own_count;     /* how many; others read it as a hint */
-    uint32_t tick;                      /* +1 a scheduling decision; the 61st is a fair turn */
-    uint32_t ready_skip;                /* readies into runnext alone until the next one wakes a helper, see go__put_next */
-    struct go__g *free_g[2];            /* free gs by slot kind, last in first out */
+    struct go__g *own_first, *own_last;   /* goroutines not offered to thieves, first in first out, linked through g.link; runq.h */
+    go__atomic(uint32_t) own_count;       /* how many, `later` included; others read it as a hint */
+    uint32_t own_mark;                    /* how many there were when some were set aside, or fewer since */
+    uint32_t later_count;                 /* in all batches of `later` */
+    uint32_t later_oldest, later_batches; /* which batch is the oldest, and how many there are */
+    struct go__g_list later[GO__LATER];   /* what was set aside of a list that grew long; see go__runq_overflow */
+    uint32_t tick;                        /* +1 a scheduling decision; the 61st is a fair turn */
+    uint32_t ready_skip;                  /* readies into runnext alone until the next one wakes a helper, see go__put_next */
+    struct go__g *free_g[2];              /* free gs by slot kind, last in first out */
     uint32_t free_count[2];
     uint64_t id_next, id_end; /* goroutine ids reserved for this p */
     go__rng rng;
@@ -207,9 +212,11 @@ struct go__m {
     go__commit_fn after;        /* to run on the other side of the switch in progress */
     struct go__g *after_g;
     void *after_arg;
-    void **cxa;                /* this thread's C++ exception words, NULL without libstdc++ */
-    struct go__gobuf g0buf;    /* the g0 side while a goroutine runs */
-    struct go__g *locked_g;    /* go_lock_thread: this thread runs nothing else */
+    void **cxa;             /* this thread's C++ exception words, NULL without libstdc++ */
+    struct go__gobuf g0buf; /* the g0 side while a goroutine runs */
+    struct go__g *locked_g; /* go_lock_thread: this thread runs nothing else */
+    int64_t stole_at;       /* when it stole last, and how long it waits before it does so again */
+    uint32_t steal_pauses;
     bool abandoned;            /* its goroutine met the end of the run: the thread ends */
     bool spinning;             /* counted in sched.spinning; set by the waker before the note, else by the owner */
     bool blocked;              /* in a declared blocking call, without a p; by the running goroutine, read by dumps */
@@ -226,6 +233,7 @@ struct go__m {
     struct go__m *all_link;
     struct go__m *idle_link; /* in sched.idle_m */
     struct go__p *next_p;    /* p handed over; read by the owner after its note */
+    int woken_from;          /* the CPU of the thread that handed it over, -1 if not known; as next_p */
     bool lost_p;             /* runs a goroutine, or its commit, without a p (blocking call, rescued): counted in sched.lost */
     bool hog;                /* lost its p while burning CPU: counted in sched.hogs */
     bool gone;               /* its thread is past its last use of anything; to be joined */
@@ -264,7 +272,7 @@ struct go__sched {
     uint32_t signal_subscriptions;
 
     GO__ALIGNED(GO__CACHELINE)
-    go__atomic(uint32_t) idle_p_count; /* written under lock; read by wakers after a light barrier [idle-race] */
+    go__atomic(uint32_t) idle_p_count; /* written under lock; read by wakers after a fence [idle-race] */
     go__atomic(uint32_t) spinning;     /* ms looking for work; CAS 0->1 by wakers */
     go__atomic(uint32_t) global_count; /* mirror of global.count for lock-free looks */
     go__atomic(uint32_t) stopping;     /* the run is over: no goroutine is scheduled again */

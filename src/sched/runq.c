@@ -41,24 +41,104 @@ struct go__g *go__runq_steal(struct go__p *to, struct go__p *victim)
     return gp;
 }
 
+/* Cuts the first n (or fewer) off a list that is not empty. */
+static struct go__g_list cut(struct go__g *first, uint32_t n)
+{
+    struct go__g_list front = {first, first, 1};
+    while (front.count < n && front.tail->link != NULL) {
+        front.tail = front.tail->link;
+        front.count++;
+    }
+    return front;
+}
+
+static struct go__g_list *batch(struct go__p *pp, uint32_t age)
+{
+    return &pp->later[(pp->later_oldest + age) % GO__LATER];
+}
+
+/* Too many batches: the two oldest become one. */
+static void join_oldest(struct go__p *pp)
+{
+    struct go__g_list *oldest = batch(pp, 0), *next = batch(pp, 1);
+    oldest->tail->link = next->head;
+    oldest->tail = next->tail;
+    oldest->count += next->count;
+    *next = *oldest;
+    pp->later_oldest++;
+    pp->later_batches--;
+}
+
 void go__runq_overflow(struct go__p *pp)
 {
-    uint32_t half = load_rlx(&pp->own_count) / 2; /* rlx: ours */
-    struct go__g_list older = {pp->own_first, pp->own_first, half};
-    for (uint32_t i = 1; i < half; i++) {
-        older.tail = older.tail->link;
+    uint32_t queued = load_rlx(&pp->own_count); /* rlx: ours */
+    if (queued < pp->own_mark) {
+        pp->own_mark = queued;
     }
+    if (queued - pp->own_mark < GO__OWN_LONG / 2) {
+        return;
+    }
+    pp->own_mark = queued;
+    struct go__g_list older = cut(pp->own_first, GO__OWN_LONG / 2);
     pp->own_first = older.tail->link;
     older.tail->link = NULL;
-    store_rlx(&pp->own_count, load_rlx(&pp->own_count) - half);
-    go__global_put(&older);
+    if (pp->later_batches == GO__LATER) {
+        join_oldest(pp);
+    }
+    *batch(pp, pp->later_batches++) = older;
+    pp->later_count += older.count;
+}
+
+void go__runq_recall(struct go__p *pp)
+{
+    struct go__g_list *newest = batch(pp, pp->later_batches - 1), front = *newest;
+    if (front.count > GO__OWN_LONG) {
+        front = cut(front.head, GO__OWN_LONG);
+        newest->head = front.tail->link;
+        newest->count -= front.count;
+        front.tail->link = NULL;
+    } else {
+        pp->later_batches--;
+    }
+    pp->later_count -= front.count;
+    pp->own_first = front.head;
+    pp->own_last = front.tail;
+}
+
+void go__later_put(struct go__p *pp, struct go__g *gp)
+{
+    struct go__g_list *oldest = batch(pp, 0); /* the last to be recalled */
+    gp->link = NULL;
+    oldest->tail->link = gp;
+    oldest->tail = gp;
+    oldest->count++;
+    pp->later_count++;
+    store_rlx(&pp->own_count, load_rlx(&pp->own_count) + 1); /* rlx: one writer, a hint for others */
+}
+
+struct go__g *go__later_get(struct go__p *pp)
+{
+    if (pp->later_batches == 0) {
+        return NULL;
+    }
+    struct go__g_list *oldest = batch(pp, 0);
+    struct go__g *gp = oldest->head;
+    oldest->head = gp->link;
+    if (--oldest->count == 0) {
+        pp->later_oldest++;
+        pp->later_batches--;
+    }
+    pp->later_count--;
+    store_rlx(&pp->own_count, load_rlx(&pp->own_count) - 1); /* rlx: one writer, a hint for others */
+    return gp;
 }
 
 void go__runq_publish(struct go__p *pp)
 {
     /* Out of the list first: once a goroutine is in the ring its link may be another queue's. */
     uint32_t room = GO__RUNQ_SIZE - (load_rlx(&pp->tail) - load_acq(&pp->head)); /* as in go__runq_put; consumers only make more */
-    while (room-- > 0 && pp->own_first != NULL) {
-        (void)go__runq_put(pp, go__own_get(pp));
+    struct go__g *gp;
+    while (room-- > 0 && (gp = go__own_get(pp)) != NULL) {
+        (void)go__runq_put(pp, gp);
     }
 }

@@ -74,9 +74,19 @@ GO__INLINE void go__own_put(struct go__p *pp, struct go__g *gp)
     store_rlx(&pp->own_count, load_rlx(&pp->own_count) + 1); /* rlx: one writer, a hint for others */
 }
 
+/* Owner p only: the oldest of those set aside; NULL if there are none. */
+struct go__g *go__later_get(struct go__p *pp);
+/* Owner p only, some are set aside: queues gp behind all of them. */
+void go__later_put(struct go__p *pp, struct go__g *gp);
+/* Owner p only, the list empty: what was set aside last becomes the list. */
+void go__runq_recall(struct go__p *pp);
+
 /* Owner p only. */
 GO__INLINE struct go__g *go__own_get(struct go__p *pp)
 {
+    if (go__unlikely(pp->own_first == NULL && pp->later_batches != 0)) {
+        go__runq_recall(pp);
+    }
     struct go__g *gp = pp->own_first;
     if (gp != NULL) {
         pp->own_first = gp->link;
@@ -85,9 +95,27 @@ GO__INLINE struct go__g *go__own_get(struct go__p *pp)
     return gp;
 }
 
-/* Owner p only: moves the older half of a long list to the global queue. For who starts goroutines faster than they run: the young
- * ones come first then, or a tree of goroutines would be alive all at once. */
+#define GO__OWN_LONG (GO__RUNQ_SIZE / 8)
+
+GO__INLINE bool go__runq_long(struct go__p *pp)
+{
+    return load_rlx(&pp->own_count) - pp->later_count >= GO__OWN_LONG; /* rlx: ours */
+}
+
+/* Owner p only, the list is long: if it grows, its older half is set aside until the list is empty, or it is their fair turn. For who
+ * starts goroutines faster than they run: the young ones come first then, or a tree of goroutines would be alive all at once. In a
+ * queue that is long and stays so everybody keeps its place. */
 void go__runq_overflow(struct go__p *pp);
+
+/* Owner p only: queues a goroutine that gives way, behind all the others. */
+GO__INLINE void go__own_put_behind(struct go__p *pp, struct go__g *gp)
+{
+    if (go__unlikely(pp->later_batches != 0)) {
+        go__later_put(pp, gp);
+    } else {
+        go__own_put(pp, gp);
+    }
+}
 
 /* Owner p only: moves goroutines from the list to the ring while there is room. */
 void go__runq_publish(struct go__p *pp);

@@ -126,6 +126,7 @@ static void start(void *arg)
     if (mp != NULL) {
         go__p_assign(s->pp, mp);
         mp->spinning = s->spinning;
+        mp->woken_from = go__thread_cpu();
         go__futex_unlock(&go__sched.lock);
         store_rlx(&s->pp->wakeups, load_rlx(&s->pp->wakeups) + 1);
         go__note_wake(&mp->note);
