@@ -1,6 +1,7 @@
 /* The system's poller: one epoll instance a run. An event carries the number and the generation of its record. */
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/eventfd.h>
@@ -16,14 +17,16 @@
 #define SYS_epoll_pwait2 441 /* Linux 5.11, the same number on every CPU */
 #endif
 
-#define BATCH    128        /* events a look takes: half a ring of goroutines */
-#define BREAK    UINT64_MAX /* the eventfd's tag */
-#define EDGES    (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
-#define READABLE (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
-#define WRITABLE (EPOLLOUT | EPOLLHUP | EPOLLERR)
+#define BATCH               128 /* events a look takes: half a ring of goroutines */
+#define SLACK_MAX_NS        100000
+#define SLACK_KERNEL_MAX_NS 100000000  /* what the kernel allows itself at most */
+#define BREAK               UINT64_MAX /* the eventfd's tag */
+#define EDGES               (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+#define READABLE            (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
+#define WRITABLE            (EPOLLOUT | EPOLLHUP | EPOLLERR)
 /* With one of these in sight a short read does not mean that nothing is left: the end of the stream, or what follows urgent data, was
  * announced by the same edge. */
-#define CAREFUL  (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
+#define CAREFUL             (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
 
 go__atomic(uint32_t) go__netpoll_number;
 
@@ -44,6 +47,14 @@ static int control(int operation, int fd, uint32_t generation, uint32_t events)
     return error == -EBADF && load_rlx(&epoll_fd) != ep ? -ECANCELED : error; /* rlx: it was closed meanwhile, perhaps */
 }
 
+/* What the run's threads inherit. Real-time threads have none. A large one that was asked for is honoured: 0 means leave it to the kernel. */
+static int64_t slack_of_this_thread(void)
+{
+    long policy = go__syscall1(SYS_sched_getscheduler, 0);
+    long slack = go__syscall5(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    return policy == SCHED_OTHER && slack > 0 && slack <= SLACK_MAX_NS ? slack : 0;
+}
+
 int go__netpoll_init(void)
 {
     long ep = go__syscall1(SYS_epoll_create1, EPOLL_CLOEXEC);
@@ -62,8 +73,7 @@ int go__netpoll_init(void)
         (void)go__syscall1(SYS_close, ep);
         return (int)error;
     }
-    long slack = go__syscall5(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0);
-    timer_slack = slack > 0 ? slack : 0;
+    timer_slack = slack_of_this_thread();
     /* rlx: published with the run. */
     store_rlx(&epoll_fd, (int)ep);
     store_rlx(&break_fd, (int)wake);
@@ -165,7 +175,10 @@ static long wait_ms(struct epoll_event *events, int64_t timeout_ns)
  * nothing due and sleeps again. */
 static int64_t without_slack(int64_t timeout_ns)
 {
-    int64_t slack = timeout_ns / 1000 > timer_slack ? timeout_ns / 1000 : timer_slack;
+    int64_t slack = timer_slack;
+    if (slack != 0 && timeout_ns / 1000 > slack) {
+        slack = timeout_ns / 1000 < SLACK_KERNEL_MAX_NS ? timeout_ns / 1000 : SLACK_KERNEL_MAX_NS;
+    }
     return timeout_ns > slack ? timeout_ns - slack : 1;
 }
 

@@ -178,6 +178,7 @@ void go__preempt_check(void)
     store_rlx(&pp->preempt, 0u);
     store_rlx(&pp->preemptions, load_rlx(&pp->preemptions) + 1);
     go__futex_lock(&go__sched.lock);
+    go__runq_release(pp); /* the goroutine queues behind what it has started */
     (void)go__detach_p(mp);
     go__futex_unlock(&go__sched.lock);
     store_rel(&mp->inside, 0u);

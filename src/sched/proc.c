@@ -137,15 +137,19 @@ static void poll_now(struct go__p *pp, int64_t now)
     go__ready_list(&ready);
 }
 
-/* The oldest of the global queue or of what pp has set aside, now the one, now the other, as many of them wait: who starts goroutines in
- * an endless loop and was preempted is in the global queue, and is not to start more before those have run. */
+/* Three queues are passed over by runnext and by each other: the global one, what pp has set aside, its list. By turns one of them is asked
+ * first. */
 static struct go__g *passed_over(struct go__p *pp)
 {
-    uint32_t global = load_rlx(&go__sched.global_count); /* rlx: hint */
-    if (pp->later_count != 0 && go__rng_below(&pp->rng, pp->later_count + global) < pp->later_count) {
-        return go__later_get(pp);
+    uint32_t turn = pp->fair_turns++ % 3;
+    struct go__g *gp = turn == 0 ? global_get(pp, 1) : turn == 1 ? go__later_get(pp) : go__pick_queued(pp);
+    if (gp == NULL) {
+        gp = global_get(pp, 1);
     }
-    return global_get(pp, 1);
+    if (gp == NULL) {
+        gp = go__later_get(pp);
+    }
+    return gp != NULL ? gp : go__pick_queued(pp);
 }
 
 /* Every GO__FAIR_TURN-th decision, and when sysmon says the slice is over: whoever has been passed over gets its turn. */
@@ -159,8 +163,7 @@ static struct go__g *fair_turn(struct go__p *pp)
     if (now - load_rlx(&go__sched.last_poll) > POLL_INTERVAL_NS) {
         poll_now(pp, now);
     }
-    struct go__g *gp = passed_over(pp);
-    return gp != NULL ? gp : go__pick_queued(pp);
+    return passed_over(pp);
 }
 
 /* victim claimed: what can be had of it. */
@@ -345,8 +348,11 @@ static void stop_spinning(struct go__m *mp)
 static struct go__g *found(struct go__m *mp, struct go__g *gp)
 {
     bool searched = mp->spinning;
-    stop_spinning(mp);
-    if (mp->p->own_first != NULL && go__hungry()) {
+    if (searched) {
+        stop_spinning(mp);
+        fence_sc(); /* [idle-race]: nobody searches, perhaps; now look around */
+    }
+    if (load_rlx(&mp->p->own_count) != 0 && go__hungry()) {
         go__share(mp->p);
     }
     if (searched && load_rlx(&go__sched.idle_p_count) != 0 && (ring_visible() || go__unwatched())) {
@@ -460,11 +466,16 @@ static void sleep_polling(struct go__m *mp)
 }
 
 /* Kernels wake a thread on the CPU of its waker where the others do not look idle (halted ones of a virtual machine do not): it runs
- * instead of the waker, which has a goroutine in hand that nobody can take from it. So that one first. */
-static void let_waker_go_on(int waker)
+ * instead of the waker, which has a goroutine in hand that nobody can take from it. So that one first. Others may be woken meanwhile. */
+static void let_waker_go_on(struct go__m *mp, int waker)
 {
     if (waker >= 0 && waker == go__thread_cpu()) {
+        bool spinning = mp->spinning;
+        stop_spinning(mp);
         go__thread_yield();
+        if (spinning) {
+            start_spinning(mp);
+        }
     }
 }
 
@@ -505,7 +516,7 @@ static bool sleep_idle(struct go__m *mp)
     int waker = mp->woken_from;
     mp->woken_from = -1;
     go__futex_unlock(&go__sched.lock);
-    let_waker_go_on(waker);
+    let_waker_go_on(mp, waker);
     return mp->p != NULL;
 }
 

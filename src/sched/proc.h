@@ -61,7 +61,7 @@ GO__INLINE struct go__g *go__pick_queued(struct go__p *pp)
         if (gp == NULL) {
             return NULL;
         }
-        if (pp->own_first != NULL && go__unlikely(go__hungry())) {
+        if (load_rlx(&pp->own_count) != 0 && go__unlikely(go__hungry())) { /* rlx: ours */
             go__share(pp);
         }
     }

@@ -161,6 +161,7 @@ struct go__p {
     uint32_t later_count;                 /* in all batches of `later` */
     uint32_t later_oldest, later_batches; /* which batch is the oldest, and how many there are */
     struct go__g_list later[GO__LATER];   /* what was set aside of a list that grew long; see go__runq_overflow */
+    uint32_t fair_turns;                  /* says who is asked first, see passed_over */
     uint32_t tick;                        /* +1 a scheduling decision; the 61st is a fair turn */
     uint32_t ready_skip;                  /* readies into runnext alone until the next one wakes a helper, see go__put_next */
     struct go__g *free_g[2];              /* free gs by slot kind, last in first out */

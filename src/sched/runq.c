@@ -89,11 +89,12 @@ void go__runq_overflow(struct go__p *pp)
     pp->later_count += older.count;
 }
 
-void go__runq_recall(struct go__p *pp)
+/* The list is empty. */
+static void recall(struct go__p *pp, uint32_t most)
 {
     struct go__g_list *newest = batch(pp, pp->later_batches - 1), front = *newest;
-    if (front.count > GO__OWN_LONG) {
-        front = cut(front.head, GO__OWN_LONG);
+    if (front.count > most) {
+        front = cut(front.head, most);
         newest->head = front.tail->link;
         newest->count -= front.count;
         front.tail->link = NULL;
@@ -105,15 +106,39 @@ void go__runq_recall(struct go__p *pp)
     pp->own_last = front.tail;
 }
 
-void go__later_put(struct go__p *pp, struct go__g *gp)
+void go__runq_recall(struct go__p *pp)
 {
-    struct go__g_list *oldest = batch(pp, 0); /* the last to be recalled */
-    gp->link = NULL;
-    oldest->tail->link = gp;
-    oldest->tail = gp;
-    oldest->count++;
-    pp->later_count++;
-    store_rlx(&pp->own_count, load_rlx(&pp->own_count) + 1); /* rlx: one writer, a hint for others */
+    recall(pp, GO__OWN_LONG); /* more would run before what they start: breadth first */
+}
+
+void go__runq_recall_all(struct go__p *pp)
+{
+    while (pp->later_batches != 0) {
+        struct go__g *first = pp->own_first, *last = pp->own_last;
+        recall(pp, UINT32_MAX);
+        if (first != NULL) {
+            last->link = pp->own_first;
+            pp->own_first = first;
+        }
+    }
+}
+
+void go__runq_release(struct go__p *pp)
+{
+    struct go__g_list *global = &go__sched.global;
+    for (; pp->later_batches != 0; pp->later_oldest++, pp->later_batches--) {
+        struct go__g_list *oldest = batch(pp, 0);
+        if (global->tail != NULL) {
+            global->tail->link = oldest->head;
+        } else {
+            global->head = oldest->head;
+        }
+        global->tail = oldest->tail;
+        global->count += oldest->count;
+    }
+    store_rlx(&pp->own_count, load_rlx(&pp->own_count) - pp->later_count); /* rlx: one writer, a hint for others */
+    pp->later_count = 0;
+    store_rlx(&go__sched.global_count, global->count); /* rlx: hint; idlers look under the lock */
 }
 
 struct go__g *go__later_get(struct go__p *pp)

@@ -76,10 +76,12 @@ GO__INLINE void go__own_put(struct go__p *pp, struct go__g *gp)
 
 /* Owner p only: the oldest of those set aside; NULL if there are none. */
 struct go__g *go__later_get(struct go__p *pp);
-/* Owner p only, some are set aside: queues gp behind all of them. */
-void go__later_put(struct go__p *pp, struct go__g *gp);
 /* Owner p only, the list empty: what was set aside last becomes the list. */
 void go__runq_recall(struct go__p *pp);
+/* Owner p only: all that was set aside goes to the end of the list. */
+void go__runq_recall_all(struct go__p *pp);
+
+#define GO__OWN_COLD 256u /* the records and stacks of so many fill a large part of a core's cache */
 
 /* Owner p only. */
 GO__INLINE struct go__g *go__own_get(struct go__p *pp)
@@ -89,13 +91,17 @@ GO__INLINE struct go__g *go__own_get(struct go__p *pp)
     }
     struct go__g *gp = pp->own_first;
     if (gp != NULL) {
+        uint32_t left = load_rlx(&pp->own_count) - 1;
         pp->own_first = gp->link;
-        store_rlx(&pp->own_count, load_rlx(&pp->own_count) - 1); /* rlx: as above */
+        store_rlx(&pp->own_count, left); /* rlx: one writer, a hint for others */
+        if (go__unlikely(left > GO__OWN_COLD)) {
+            go__g_prefetch(gp->link);
+        }
     }
     return gp;
 }
 
-#define GO__OWN_LONG (GO__RUNQ_SIZE / 8)
+#define GO__OWN_LONG (GO__RUNQ_SIZE >= 64 ? GO__RUNQ_SIZE / 8 : 8u)
 
 GO__INLINE bool go__runq_long(struct go__p *pp)
 {
@@ -107,15 +113,18 @@ GO__INLINE bool go__runq_long(struct go__p *pp)
  * queue that is long and stays so everybody keeps its place. */
 void go__runq_overflow(struct go__p *pp);
 
-/* Owner p only: queues a goroutine that gives way, behind all the others. */
+/* Owner p only: queues a goroutine that gives way, behind all the others: who starts goroutines and yields is not to start more before
+ * those have run. */
 GO__INLINE void go__own_put_behind(struct go__p *pp, struct go__g *gp)
 {
     if (go__unlikely(pp->later_batches != 0)) {
-        go__later_put(pp, gp);
-    } else {
-        go__own_put(pp, gp);
+        go__runq_recall_all(pp);
     }
+    go__own_put(pp, gp);
 }
+
+/* Owner p only, sched.lock held: what was set aside goes to the global queue, oldest first. */
+void go__runq_release(struct go__p *pp);
 
 /* Owner p only: moves goroutines from the list to the ring while there is room. */
 void go__runq_publish(struct go__p *pp);

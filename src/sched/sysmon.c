@@ -17,15 +17,16 @@
 #include "sched/hooks.h"
 #include "sched/proc.h"
 
-#define SLICE_NS     10000000
-#define STUCK_NS     10000000
-#define POLL_LATE_NS 10000000
-#define RUNNEXT_NS   40000
-#define DELAY_MIN_NS 20000
-#define DELAY_MAX_NS 10000000
-#define QUIET_ROUNDS 50 /* rounds without an event before the delay grows */
-#define TRIM_NS      1000000000
-#define HOGS_PER_P   4u
+#define SLICE_NS       10000000
+#define STUCK_NS       10000000
+#define POLL_LATE_NS   10000000
+#define RUNNEXT_NS     40000
+#define DELAY_MIN_NS   20000
+#define DELAY_MAX_NS   10000000
+#define DELAY_WATCH_NS 500000 /* while others run, and an idle p could be needed to watch timers and descriptors */
+#define QUIET_ROUNDS   50     /* rounds without an event before the delay grows */
+#define TRIM_NS        1000000000
+#define HOGS_PER_P     4u
 
 static pthread_t thread;
 
@@ -47,6 +48,9 @@ static bool retake(struct go__p *pp)
         if (taken && hog) {
             mp->hog = true;
             go__sched.hogs++;
+        }
+        if (taken) {
+            go__runq_release(pp); /* the goroutine will queue behind what it has started */
         }
     }
     go__futex_unlock(&go__sched.lock);
@@ -185,6 +189,19 @@ static bool look_around(int64_t now)
     return events;
 }
 
+/* The thread that slept in the poller runs what it woke for, and wakes no other one to take its place: most goroutines wait again at once.
+ * When one does not, the look that finds a thread for timers and descriptors must not be far off. */
+static int64_t next_delay(int64_t delay, int quiet, bool active)
+{
+    if (quiet < QUIET_ROUNDS) {
+        return DELAY_MIN_NS;
+    }
+    bool watch = go__sched.procs > 1 && (active || load_rlx(&go__sched.idle_p_count) != (uint32_t)go__sched.procs) &&
+                 (go__netpoll_has_waiters() || go__timers_earliest() != INT64_MAX);
+    int64_t most = watch ? DELAY_WATCH_NS : DELAY_MAX_NS;
+    return delay * 2 < most ? delay * 2 : most;
+}
+
 static void *sysmon(void *arg)
 {
     int64_t delay = DELAY_MIN_NS, last_trim = go__clock_now();
@@ -206,13 +223,12 @@ static void *sysmon(void *arg)
             bool events = look_around(now);
             quiet = events ? 0 : quiet + 1;
         }
-        delay = quiet < QUIET_ROUNDS ? DELAY_MIN_NS : delay * 2;
-        delay = delay < DELAY_MAX_NS ? delay : DELAY_MAX_NS;
+        uint64_t moved = activity();
+        delay = next_delay(delay, quiet, moved != seen);
         if (now - last_trim > TRIM_NS) {
             last_trim = now;
             go__stacks_trim(now);
         }
-        uint64_t moved = activity();
         if (moved == seen && delay == DELAY_MAX_NS && go__debug_value("schedtrace", 0) == 0 && all_quiet()) {
             sleep_deep();
             delay = DELAY_MIN_NS;

@@ -32,6 +32,7 @@ struct go__p *go__idle_p_pop(void)
 
 void go__idle_p_push(struct go__p *pp)
 {
+    go__runq_release(pp);
     while (go__runq_hides(pp)) {                   /* thieves see the ring of an idle p and nothing else */
         struct go__g *gp = load_rlx(&pp->runnext); /* rlx: the p is ours */
         if (gp != NULL) {
