@@ -12,9 +12,9 @@
 #define WATCH_LOOPS       40 /* looks for new work, about a microsecond apart, before a spinner gives up */
 #define WATCH_PAUSES      20
 #define POLL_INTERVAL_NS  20000 /* a busy p looks at the network this often */
-#define STEAL_SOON_NS     20000 /* loot that lasted less was hardly worth it */
+#define LOOT_WORTH_NS     1000  /* what a stolen goroutine should take */
 #define STEAL_PAUSES_MIN  32
-#define STEAL_PAUSES_MAX  1024
+#define STEAL_PAUSES_MAX  8192 /* some 100 us */
 #define READY_LIMIT_MAX   4096u
 #define IDLE_THREADS_KEPT 8
 
@@ -210,18 +210,20 @@ static struct go__g *steal_hidden(struct go__p *pp, struct go__p *victim)
     return gp;
 }
 
-/* A thief whose loot was gone at once waits a little for more to gather: taking goroutines one by one costs their owner and the
- * thief several cache misses each, more than it takes to run them. */
+/* A thief whose loot was worth less than the theft waits for more to gather, longer each time: taking goroutines that hardly do anything
+ * costs their owner and the thief several cache misses each, more than it takes to run them. */
 static void hold_back(struct go__m *mp)
 {
-    if (go__clock_now() - mp->stole_at > STEAL_SOON_NS) {
+    int64_t lasted = go__clock_now() - mp->stole_at;
+    if (lasted > (int64_t)mp->loot * LOOT_WORTH_NS) {
         mp->steal_pauses = 0;
         return;
     }
-    mp->steal_pauses = mp->steal_pauses == 0                 ? STEAL_PAUSES_MIN
-                       : mp->steal_pauses < STEAL_PAUSES_MAX ? mp->steal_pauses * 2
-                                                             : STEAL_PAUSES_MAX;
-    for (uint32_t i = 0; i < mp->steal_pauses; i++) {
+    uint32_t pauses = mp->steal_pauses < STEAL_PAUSES_MAX ? mp->steal_pauses * 2 : STEAL_PAUSES_MAX;
+    mp->steal_pauses = pauses > STEAL_PAUSES_MIN ? pauses : STEAL_PAUSES_MIN;
+    for (uint32_t i = 0; i < mp->steal_pauses && load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0 &&
+                         load_rlx(&go__sched.global_count) == 0;
+         i++) {
         go__cpu_relax();
     }
 }
@@ -254,6 +256,7 @@ static struct go__g *steal(struct go__m *mp, int64_t *now)
             if (gp != NULL) {
                 store_rlx(&pp->steals, load_rlx(&pp->steals) + 1);
                 mp->stole_at = go__clock_now();
+                mp->loot = go__runq_length(pp) + 1;
                 return gp;
             }
         }
