@@ -9,6 +9,9 @@
 /* Nanoseconds of CLOCK_MONOTONIC. On a system stack only (the vDSO is code we did not compile). */
 int64_t go__clock_now(void);
 
+/* Sleeps that long; nobody can end it sooner. */
+void go__clock_sleep(int64_t ns);
+
 /* The CPU's counter: monotonic enough to bound "how long ago", never converted to a time that users see. */
 GO__INLINE uint64_t go__clock_ticks(void)
 {

@@ -35,18 +35,17 @@ static void detach(struct go__m *mp)
     go__m_set(NULL);
 }
 
-/* The thread's last words: whoever joins may free mp and everything else afterwards. */
-static void machine_over(struct go__m *mp)
+static void orphan_over(struct go__m *mp)
 {
-    if (load_acq(&mp->claim) == GO__CLAIM_ORPHAN) { /* acq pairs with the store at the end of the run: nobody else knows mp */
-        mp->segs = (struct go__seg_cache){0};       /* segments of that run's depots, which stay mapped like its stack */
-        detach(mp);
-        go__leftover_release(mp->leftover);
-        free(mp);
-        return;
-    }
+    mp->segs = (struct go__seg_cache){0}; /* segments of that run's depots, which stay mapped like its stack */
     detach(mp);
-    go__futex_lock(&go__sched.lock);
+    go__leftover_release(mp->leftover);
+    free(mp);
+}
+
+/* sched.lock held. Gives back what is counted or queued under mp's name. */
+static void settle(struct go__m *mp)
+{
     struct go__p *pp = mp->p;
     if (pp != NULL) {
         mp->p = NULL;
@@ -61,6 +60,24 @@ static void machine_over(struct go__m *mp)
         mp->hog = false;
         go__sched.hogs--;
     }
+}
+
+/* The thread's last words: whoever joins may free mp and everything else afterwards. */
+static void machine_over(struct go__m *mp)
+{
+    go__futex_lock(&go__sched.lock);
+    bool orphan = load_rlx(&mp->claim) == GO__CLAIM_ORPHAN; /* rlx: written under the lock; if so nobody else knows mp */
+    if (!orphan) {
+        mp->ending = true;
+        settle(mp);
+    }
+    go__futex_unlock(&go__sched.lock);
+    if (orphan) {
+        orphan_over(mp);
+        return;
+    }
+    detach(mp);
+    go__futex_lock(&go__sched.lock);
     mp->gone = true;
     go__sched.m_count--;
     go__futex_unlock(&go__sched.lock);

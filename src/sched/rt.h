@@ -237,6 +237,7 @@ struct go__m {
     int woken_from;          /* the CPU of the thread that handed it over, -1 if not known; as next_p */
     bool lost_p;             /* runs a goroutine, or its commit, without a p (blocking call, rescued): counted in sched.lost */
     bool hog;                /* lost its p while burning CPU: counted in sched.hogs */
+    bool ending;             /* its thread is on its way out, and will be joined: no orphan any more */
     bool gone;               /* its thread is past its last use of anything; to be joined */
     go__note note;           /* cleared by the owner before it can be found by a waker */
 };

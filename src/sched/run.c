@@ -24,6 +24,7 @@
 #define DEFAULT_MAX         ((size_t)64 * 1024 * 1024)
 #define DEFAULT_MAX_THREADS ((size_t)10000)
 #define DEFAULT_STOP_NS     INT64_C(1000000000)
+#define PATIENCE_NS         INT64_C(10000000000) /* with threads that need only a CPU */
 
 struct go__sched go__sched;
 
@@ -240,48 +241,65 @@ static uint32_t hurry_all(void)
     return left;
 }
 
-/* Threads whose goroutines still execute are left to themselves: each ends at its goroutine's next goco call, and frees its m. The ps
- * are theirs, for one of them may be on its way through the runtime: the last one frees them. */
-static void leave_orphans(void)
+/* NULL: no memory, and nobody frees them. */
+static struct go__leftover *leftover_new(void)
 {
-    struct go__leftover *left = calloc(1, sizeof *left); /* NULL: nobody frees them */
+    struct go__leftover *left = calloc(1, sizeof *left);
     if (left != NULL) {
         left->all_p = go__sched.all_p;
         left->all_p_count = load_rlx(&go__sched.all_p_count); /* rlx: the run is over */
         store_rlx(&left->refs, 1u);
     }
+    return left;
+}
+
+/* sched.lock held. mp is for itself from now on. */
+static void disown(struct go__m *mp)
+{
+    (void)pthread_detach(mp->thread);
+    mp->leftover = go__sched.leftover;
+    if (mp->leftover != NULL) {
+        (void)add_rlx(&mp->leftover->refs, 1u); /* rlx: ours keeps it */
+    }
+    go__sched.m_count--;
+    store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN); /* pairs with go__enter, find_runnable and machine_over; mp may go */
+}
+
+/* Threads whose goroutines still execute are left to themselves: each ends at its goroutine's next goco call, and frees its m. The ps
+ * are theirs, for one of them may be on its way through the runtime: the last one frees them. Those whose p could not be taken are in the
+ * runtime: they would run on into the next run, and need nothing but a CPU to end by themselves. */
+static bool leave_orphans(bool all)
+{
+    bool some = false;
     go__futex_lock(&go__sched.lock);
     struct go__m **link = &go__sched.all_m;
     while (*link != NULL) {
         struct go__m *mp = *link;
-        if (mp->gone) {
+        if (mp->ending || !(all || load_rlx(&mp->claim) == GO__CLAIM_TAKEN)) { /* rlx: claimers hold the lock */
             link = &mp->all_link;
             continue;
         }
         *link = mp->all_link;
-        (void)pthread_detach(mp->thread);
-        mp->leftover = left;
-        if (left != NULL) {
-            (void)add_rlx(&left->refs, 1u); /* rlx: ours keeps it */
-        }
-        store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN); /* pairs with go__enter, find_runnable and machine_over; mp may go */
+        disown(mp);
+        some = true;
     }
     go__futex_unlock(&go__sched.lock);
-    go__sched.leftover = left;
+    return some;
 }
 
-/* Waits for the threads, stop_timeout at most. True: somebody was left behind. */
+/* Waits for the threads, for those that execute goroutines stop_timeout at most. True: somebody was left behind. */
 static bool end_threads(void)
 {
     int64_t deadline = go__clock_now() + go__sched.stop_timeout;
     int64_t pause = 1000;
     bool orphans = false;
+    go__sched.leftover = NULL;
     while (hurry_all() != 0) {
         go__netpoll_break();
-        if (go__clock_now() > deadline) {
-            leave_orphans();
-            orphans = true;
-            break;
+        int64_t late = go__clock_now() - deadline;
+        if (late > 0) {
+            go__sched.leftover = go__sched.leftover != NULL ? go__sched.leftover : leftover_new();
+            orphans |= leave_orphans(late > PATIENCE_NS);
         }
         go__atomic(uint32_t) nothing = 0;
         (void)go__futex_wait(&nothing, 0, pause);

@@ -1,4 +1,5 @@
-/* sysmon wakes every 20 us to 10 ms while goroutines run, and not at all while everything sleeps.
+/* sysmon wakes every 20 us to 10 ms while goroutines run (500 us while a p is idle beside them, see next_delay), and not at all while
+ * everything sleeps.
  *
  *   a p that has run one slice for 10 ms while others wait     asks it to give way (p.preempt, poisoned limit word)
  *   a p whose goroutine has not entered the runtime for 10 ms
@@ -22,6 +23,7 @@
 #define POLL_LATE_NS   10000000
 #define RUNNEXT_NS     40000
 #define DELAY_MIN_NS   20000
+#define NAP_NS         100000
 #define DELAY_MAX_NS   10000000
 #define DELAY_WATCH_NS 500000 /* while others run, and an idle p could be needed to watch timers and descriptors */
 #define QUIET_ROUNDS   50     /* rounds without an event before the delay grows */
@@ -202,6 +204,16 @@ static int64_t next_delay(int64_t delay, int quiet, bool active)
     return delay * 2 < most ? delay * 2 : most;
 }
 
+/* Short ones are not worth being woken from, and futexes are left to those who wait for each other. */
+static void nap(int64_t delay)
+{
+    if (delay <= NAP_NS) {
+        go__clock_sleep(delay);
+    } else {
+        (void)go__note_sleep_for(&go__sched.sysmon_note, delay);
+    }
+}
+
 static void *sysmon(void *arg)
 {
     int64_t delay = DELAY_MIN_NS, last_trim = go__clock_now();
@@ -210,7 +222,7 @@ static void *sysmon(void *arg)
     (void)arg;
     go__debug_sysmon_thread_init();
     while (load_acq(&go__sched.stopping) == 0) { /* acq pairs with run.c */
-        (void)go__note_sleep_for(&go__sched.sysmon_note, delay);
+        nap(delay);
         go__note_clear(&go__sched.sysmon_note);
         if (load_acq(&go__sched.stopping) != 0) { /* the note that has just been cleared said so, perhaps: no deep sleep now */
             break;
