@@ -14,7 +14,8 @@
 #define POLL_INTERVAL_NS  20000 /* a busy p looks at the network this often */
 #define LOOT_WORTH_NS     1000  /* what a stolen goroutine should take */
 #define STEAL_PAUSES_MIN  32
-#define STEAL_PAUSES_MAX  8192 /* some 100 us */
+#define STEAL_PAUSES_MAX  8192                /* some 100 us */
+#define SHARED_ENOUGH     (GO__RUNQ_SIZE / 8) /* goroutines that thieves can see: the rest may wait in the list */
 #define READY_LIMIT_MAX   4096u
 #define IDLE_THREADS_KEPT 8
 
@@ -22,6 +23,9 @@
 
 GO__NOINLINE void go__share(struct go__p *pp)
 {
+    if (load_rlx(&pp->tail) - load_rlx(&pp->head) >= SHARED_ENOUGH) { /* rlx: tail is ours, head a hint */
+        return;
+    }
     go__runq_publish(pp);
     fence_sc(); /* [idle-race]: the work is published, now look for sleepers */
     if (load_rlx(&go__sched.idle_p_count) != 0 && load_rlx(&go__sched.spinning) == 0) {
