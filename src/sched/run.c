@@ -236,7 +236,7 @@ static uint32_t hurry_all(void)
     for (struct go__m *mp = go__sched.all_m; mp != NULL; mp = mp->all_link) {
         hurry(mp);
     }
-    uint32_t left = go__sched.m_count;
+    uint32_t left = go__sched.m_count + go__sched.wakers;
     go__futex_unlock(&go__sched.lock);
     return left;
 }

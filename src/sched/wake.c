@@ -140,6 +140,13 @@ static void start(void *arg)
     }
 }
 
+void go__count_waker(void)
+{
+    if (go__m() == NULL) {
+        go__sched.wakers++;
+    }
+}
+
 /* Whoever readies a goroutine may get here from the end of a small stack. */
 void go__m_start(struct go__p *pp, bool spinning)
 {
@@ -147,19 +154,28 @@ void go__m_start(struct go__p *pp, bool spinning)
     s.pp = pp;
     s.spinning = spinning;
     go__system_call(start, &s);
+    if (go__m() == NULL) {
+        go__futex_lock(&go__sched.lock);
+        go__sched.wakers--;
+        go__futex_unlock(&go__sched.lock);
+    }
 }
 
 GO__NOINLINE void go__wakep(void)
 {
-    uint32_t nobody = 0;
-    /* sc: at most one wake-up at a time; part of [idle-race]. */
-    if (load_rlx(&go__sched.spinning) != 0 || !cas_sc(&go__sched.spinning, &nobody, 1u)) {
+    if (load_rlx(&go__sched.spinning) != 0) { /* rlx: at the end of [idle-race] */
         return;
     }
-    go__futex_lock(&go__sched.lock);
-    struct go__p *pp = go__idle_p_pop();
+    go__futex_lock(&go__sched.lock); /* first: a foreign thread may come when the run is over and the next one begins */
+    uint32_t nobody = 0;
+    struct go__p *pp = NULL;
+    if (cas_sc(&go__sched.spinning, &nobody, 1u)) { /* sc: at most one wake-up at a time; part of [idle-race] */
+        pp = go__idle_p_pop();
+        if (pp == NULL) {
+            (void)sub_sc(&go__sched.spinning, 1u); /* before a p can become idle, whose m would leave the search to us */
+        }
+    }
     if (pp == NULL) {
-        (void)sub_sc(&go__sched.spinning, 1u); /* before a p can become idle, whose m would leave the search to us */
         go__futex_unlock(&go__sched.lock);
         return;
     }
@@ -172,19 +188,19 @@ GO__NOINLINE void go__wakep(void)
         go__netpoll_break();
         return;
     }
+    go__count_waker();
     go__futex_unlock(&go__sched.lock);
     go__m_start(pp, true);
 }
 
 void go__handoff(struct go__p *pp)
 {
-    if (go__runq_length(pp) != 0 || go__runq_hides(pp) || load_rlx(&go__sched.global_count) != 0 || go__unwatched()) {
-        go__m_start(pp, false);
-        return;
-    }
+    bool work = go__runq_length(pp) != 0 || go__runq_hides(pp) || load_rlx(&go__sched.global_count) != 0 || go__unwatched();
     go__futex_lock(&go__sched.lock);
-    bool work = go__sched.global.count != 0;
-    if (!work) {
+    work = work || go__sched.global.count != 0;
+    if (work) {
+        go__count_waker();
+    } else {
         go__idle_p_push(pp);
     }
     go__futex_unlock(&go__sched.lock);
@@ -231,6 +247,9 @@ void go__timers_armed(struct go__timers *heap, int64_t when)
     }
     go__futex_lock(&go__sched.lock);
     struct go__p *pp = go__idle_p_pop();
+    if (pp != NULL) {
+        go__count_waker();
+    }
     go__futex_unlock(&go__sched.lock);
     if (pp != NULL) {
         go__m_start(pp, false);

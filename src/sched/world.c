@@ -184,6 +184,9 @@ void go__world_start(void)
     for (int i = 0; i < wanted; i++) {
         go__futex_lock(&go__sched.lock);
         struct go__p *pp = go__idle_p_pop();
+        if (pp != NULL) {
+            go__count_waker();
+        }
         go__futex_unlock(&go__sched.lock);
         if (pp == NULL) {
             break;
