@@ -68,7 +68,9 @@ static void wait_for_p(struct go__m *mp)
         go__futex_lock(&go__sched.lock);
         pp = mp->next_p;
         mp->next_p = NULL;
-        if (pp == NULL) { /* the run is over */
+        /* rlx: under the lock. A p that was brought is settled when the thread ends, if the run is still its own. */
+        if (pp == NULL || load_rlx(&go__sched.stopping) != 0 || load_rlx(&mp->claim) == GO__CLAIM_ORPHAN) {
+            mp->p = pp;
             go__futex_unlock(&go__sched.lock);
             go__abandon(mp);
         }
@@ -181,8 +183,8 @@ void go__preempt_check(void)
     go__runq_release(pp); /* the goroutine queues behind what it has started */
     (void)go__detach_p(mp);
     go__futex_unlock(&go__sched.lock);
+    go__handoff(pp); /* inside: the end of the run waits */
     store_rel(&mp->inside, 0u);
-    go__handoff(pp);
     mp = go__enter();
     go__leave(mp);
 }
@@ -199,8 +201,8 @@ void go_block_begin(void)
     struct go__p *pp = go__detach_p(mp);
     go__futex_unlock(&go__sched.lock);
     store_rlx(&pp->handoffs, load_rlx(&pp->handoffs) + 1); /* rlx: the p is ours */
+    go__handoff(pp);                                       /* inside: the end of the run waits */
     store_rel(&mp->inside, 0u);
-    go__handoff(pp);
 }
 
 void go_block_end(void)

@@ -137,6 +137,10 @@ int go__machine_start(struct go__p *pp, bool spinning)
 static struct go__m *take_one(bool all)
 {
     go__futex_lock(&go__sched.lock);
+    if (!all && load_rlx(&go__sched.stopping) != 0) { /* somebody may be about to wake a thread that is over */
+        go__futex_unlock(&go__sched.lock);
+        return NULL;
+    }
     struct go__m **link = &go__sched.all_m;
     while (*link != NULL && !((*link)->gone || all)) {
         link = &(*link)->all_link;

@@ -13,8 +13,8 @@
 #define WATCH_PAUSES      20
 #define POLL_INTERVAL_NS  20000 /* a busy p looks at the network this often */
 #define LOOT_WORTH_NS     1000  /* what a stolen goroutine should take */
-#define STEAL_PAUSES_MIN  32
-#define STEAL_PAUSES_MAX  8192                /* some 100 us */
+#define HOLD_MIN_NS       500
+#define HOLD_MAX_NS       100000
 #define SHARED_ENOUGH     (GO__RUNQ_SIZE / 8) /* goroutines that thieves can see: the rest may wait in the list */
 #define READY_LIMIT_MAX   4096u
 #define IDLE_THREADS_KEPT 8
@@ -218,17 +218,17 @@ static struct go__g *steal_hidden(struct go__p *pp, struct go__p *victim)
  * costs their owner and the thief several cache misses each, more than it takes to run them. */
 static void hold_back(struct go__m *mp)
 {
-    int64_t lasted = go__clock_now() - mp->stole_at;
-    if (lasted > (int64_t)mp->loot * LOOT_WORTH_NS) {
-        mp->steal_pauses = 0;
+    int64_t now = go__clock_now();
+    if (now - mp->stole_at > (int64_t)mp->loot * LOOT_WORTH_NS) {
+        mp->hold_ns = 0;
         return;
     }
-    uint32_t pauses = mp->steal_pauses < STEAL_PAUSES_MAX ? mp->steal_pauses * 2 : STEAL_PAUSES_MAX;
-    mp->steal_pauses = pauses > STEAL_PAUSES_MIN ? pauses : STEAL_PAUSES_MIN;
-    for (uint32_t i = 0; i < mp->steal_pauses && load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0 &&
-                         load_rlx(&go__sched.global_count) == 0;
-         i++) {
-        go__cpu_relax();
+    mp->hold_ns = mp->hold_ns == 0 ? HOLD_MIN_NS : mp->hold_ns < HOLD_MAX_NS ? mp->hold_ns * 2 : HOLD_MAX_NS;
+    while (go__clock_now() - now < mp->hold_ns && load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0 &&
+           load_rlx(&go__sched.global_count) == 0) {
+        for (int i = 0; i < WATCH_PAUSES; i++) {
+            go__cpu_relax();
+        }
     }
 }
 
@@ -643,7 +643,7 @@ static bool wait_for_locked(struct go__m *mp)
     mp->p = mp->next_p;
     mp->next_p = NULL;
     go__futex_unlock(&go__sched.lock);
-    return mp->p != NULL;
+    return mp->p != NULL && load_acq(&go__sched.stopping) == 0; /* acq: as in find_runnable */
 }
 
 static void execute(struct go__m *mp, struct go__g *gp)

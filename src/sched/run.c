@@ -115,9 +115,6 @@ static int make_ps(void)
         go__sched.all_p[i] = pp;
         store_rlx(&go__sched.all_p_count, i + 1); /* rlx: the run begins later */
     }
-    for (int i = go__sched.procs - 1; i > 0; i--) {
-        go__idle_p_push(go__sched.all_p[i]);
-    }
     return 0;
 }
 
@@ -262,7 +259,20 @@ static void disown(struct go__m *mp)
         (void)add_rlx(&mp->leftover->refs, 1u); /* rlx: ours keeps it */
     }
     go__sched.m_count--;
+    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) { /* rlx: the run is over */
+        if (go__sched.all_p[i]->stopped_from == mp) {
+            go__sched.all_p[i]->stopped_from = NULL;
+        }
+    }
     store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN); /* pairs with go__enter, find_runnable and machine_over; mp may go */
+}
+
+/* sched.lock held. Its goroutine has lost its p and is not in the runtime, on its way there perhaps: it meets the lock, or ORPHAN, first. A
+ * thread that sleeps in wait_for_p has lost_p false. */
+static bool executes(const struct go__m *mp)
+{
+    /* rlx: claimers hold the lock; acq pairs with go__leave */
+    return load_rlx(&mp->claim) == GO__CLAIM_TAKEN && mp->lost_p && load_acq(&mp->inside) == 0;
 }
 
 /* Threads whose goroutines still execute are left to themselves: each ends at its goroutine's next goco call, and frees its m. The ps
@@ -275,7 +285,7 @@ static bool leave_orphans(bool all)
     struct go__m **link = &go__sched.all_m;
     while (*link != NULL) {
         struct go__m *mp = *link;
-        if (mp->ending || !(all || load_rlx(&mp->claim) == GO__CLAIM_TAKEN)) { /* rlx: claimers hold the lock */
+        if (mp->ending || !(all || executes(mp))) {
             link = &mp->all_link;
             continue;
         }
@@ -332,6 +342,7 @@ static void end(bool orphans)
         go__stacks_destroy();
         go__selects_drop_all();
         free_ps();
+        free(go__sched.leftover);
     } else {
         go__sched.all_p = NULL;
         store_rlx(&go__sched.all_p_count, 0); /* rlx: nobody of this run looks but orphans, at their own p */
@@ -370,6 +381,11 @@ static int launch(struct main_call *call)
     store_rlx(&pp->status, (uint32_t)GO__P_RUNNING);
     /* Not in the ring: sysmon runs already, and a thread that it wakes could steal main and end the run before pp has its own. */
     go__own_put(pp, gp);
+    go__futex_lock(&go__sched.lock); /* foreign threads may look for idle ps as soon as there are any */
+    for (int i = go__sched.procs - 1; i > 0; i--) {
+        go__idle_p_push(go__sched.all_p[i]);
+    }
+    go__futex_unlock(&go__sched.lock);
     return go__machine_start(pp, false);
 }
 

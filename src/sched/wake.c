@@ -234,6 +234,10 @@ struct go__timers *go__timers_current(void)
 void go__timers_armed(struct go__timers *heap, int64_t when)
 {
     struct go__m *mp = go__m();
+    if (mp != NULL &&
+        load_acq(&mp->claim) == GO__CLAIM_ORPHAN) { /* acq: as in go__global_put; its heap is that of a run that is over */
+        return;
+    }
     go__barrier_light(); /* [claim-race]: timer_next is published; who takes our p looks at it after the heavy one */
     if (mp != NULL && load_acq(&mp->claim) == GO__CLAIM_NONE && mp->p != NULL && mp->p->timers == heap) {
         return; /* only we write mp->p, and as long as nobody has claimed it, it is ours */
