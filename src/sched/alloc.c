@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "arch/call.h"
+#include "sched/edge.h"
 #include "sched/park.h"
 
 /* Is the caller on a small stack? Everything else has room for libc. */
@@ -18,6 +19,9 @@ void go__system_call(void (*fn)(void *arg), void *arg)
     struct go__m *mp = go__m();
     if (mp == NULL || mp->curg == NULL || !cramped(mp->curg)) {
         fn(arg);
+        if (mp != NULL && mp->curg != NULL) {
+            go__edge_commit_wrote(mp);
+        }
         return;
     }
     /* The g0 side sleeps in go__switch: below its stack pointer the native stack is free. */

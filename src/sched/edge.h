@@ -64,13 +64,27 @@ GO__INLINE void *go__edge_commit_begin(struct go__m *mp, struct go__g *gp)
     return self;
 }
 
-GO__INLINE void go__edge_commit_end(void *self)
+/* What a commit writes on the stack of the goroutine that lands, when it starts a thread say, comes before what that goroutine does. */
+GO__INLINE void go__edge_commit_wrote(struct go__m *mp)
+{
+    if (__tsan_get_current_fiber() == mp->g0buf.tsan_fiber) {
+        __tsan_release(&mp->after);
+    }
+}
+
+GO__INLINE void go__edge_commit_end(struct go__m *mp, void *self)
 {
     if (self != __tsan_get_current_fiber()) {
         __tsan_switch_to_fiber(self, __tsan_switch_to_fiber_no_sync);
+        __tsan_acquire(&mp->after);
     }
 }
 #else
+GO__INLINE void go__edge_commit_wrote(struct go__m *mp)
+{
+    (void)mp;
+}
+
 GO__INLINE void go__edge_release(struct go__g *gp)
 {
     (void)gp;
@@ -113,8 +127,9 @@ GO__INLINE void *go__edge_commit_begin(struct go__m *mp, struct go__g *gp)
     return NULL;
 }
 
-GO__INLINE void go__edge_commit_end(void *self)
+GO__INLINE void go__edge_commit_end(struct go__m *mp, void *self)
 {
+    (void)mp;
     (void)self;
 }
 #endif

@@ -105,7 +105,7 @@ GO__INLINE void go__landed(struct go__m *mp)
         mp->after = NULL;
         void *self = go__edge_commit_begin(mp, gp);
         bool away = commit(gp, mp->after_arg);
-        go__edge_commit_end(self);
+        go__edge_commit_end(mp, self);
         if (go__unlikely(!away)) {
             store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: ours */
             go__put_landed(mp, gp);
