@@ -17,8 +17,8 @@
 #define SYS_epoll_pwait2 441 /* Linux 5.11, the same number on every CPU */
 #endif
 
-#define BATCH               128 /* events a look takes: half a ring of goroutines */
-#define SLACK_MAX_NS        100000
+#define BATCH               128        /* events a look takes: half a ring of goroutines */
+#define SLACK_MAX_NS        100000     /* more than the default of 50 us */
 #define SLACK_KERNEL_MAX_NS 100000000  /* what the kernel allows itself at most */
 #define BREAK               UINT64_MAX /* the eventfd's tag */
 #define EDGES               (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)

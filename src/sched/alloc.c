@@ -17,11 +17,13 @@ static bool cramped(const struct go__g *gp)
 void go__system_call(void (*fn)(void *arg), void *arg)
 {
     struct go__m *mp = go__m();
-    if (mp == NULL || mp->curg == NULL || !cramped(mp->curg)) {
+    if (mp == NULL || mp->curg == NULL) {
         fn(arg);
-        if (mp != NULL && mp->curg != NULL) {
-            go__edge_commit_wrote(mp);
-        }
+        return;
+    }
+    if (!cramped(mp->curg)) {
+        fn(arg);
+        go__edge_commit_wrote(mp);
         return;
     }
     /* The g0 side sleeps in go__switch: below its stack pointer the native stack is free. */

@@ -47,6 +47,18 @@ GO__SCHED_INLINE void go__g_list_push(struct go__g_list *list, struct go__g *gp)
     list->count++;
 }
 
+/* All of `from`, which is not empty, to the end of list. */
+GO__SCHED_INLINE void go__g_list_append(struct go__g_list *list, const struct go__g_list *from)
+{
+    if (list->tail != NULL) {
+        list->tail->link = from->head;
+    } else {
+        list->head = from->head;
+    }
+    list->tail = from->tail;
+    list->count += from->count;
+}
+
 GO__SCHED_INLINE struct go__g *go__g_list_next(const struct go__g *gp)
 {
     return gp->link;

@@ -15,7 +15,6 @@
 #define LOOT_WORTH_NS     1000  /* what a stolen goroutine should take */
 #define HOLD_MIN_NS       500
 #define HOLD_MAX_NS       100000
-#define SHARED_ENOUGH     (GO__RUNQ_SIZE / 8) /* goroutines that thieves can see: the rest may wait in the list */
 #define READY_LIMIT_MAX   4096u
 #define IDLE_THREADS_KEPT 8
 
@@ -23,8 +22,8 @@
 
 GO__NOINLINE void go__share(struct go__p *pp)
 {
-    if (load_rlx(&pp->tail) - load_rlx(&pp->head) >= SHARED_ENOUGH) { /* rlx: tail is ours, head a hint */
-        return;
+    if (load_rlx(&pp->tail) - load_rlx(&pp->head) >= GO__OWN_LONG) { /* rlx: tail is ours, head a hint */
+        return;                                                      /* thieves see enough, the rest may wait in the list */
     }
     go__runq_publish(pp);
     fence_sc(); /* [idle-race]: the work is published, now look for sleepers */
@@ -65,13 +64,7 @@ void go__global_put(struct go__g_list *list)
     }
     go__futex_lock(&go__sched.lock);
     struct go__g_list *global = &go__sched.global;
-    if (global->tail != NULL) {
-        global->tail->link = list->head;
-    } else {
-        global->head = list->head;
-    }
-    global->tail = list->tail;
-    global->count += list->count;
+    go__g_list_append(global, list);
     store_rlx(&go__sched.global_count, global->count); /* rlx: hint; idlers look under the lock */
     bool idle = load_rlx(&go__sched.idle_p_count) != 0;
     go__futex_unlock(&go__sched.lock);

@@ -141,9 +141,7 @@ bool go__unwatched(void);          /* timers or descriptors are waited for and n
 bool go__dead(void);               /* sched.lock held: all goroutines are asleep for ever */
 void go__check_dead(void);         /* ... then the process ends. Any thread, no lock held */
 
-/* sched.lock held, before pp goes to go__m_start, which undoes it: the end of the run waits for whoever brings an m a p and is no m
- * itself, foreign threads and sysmon. Both could be gone before they are woken. */
-void go__count_waker(void);
-void go__m_start(struct go__p *pp, bool spinning); /* a thread, idle or new, for pp (detached) */
+/* Any thread, not holding sched.lock: a thread, idle or new, for an idle p. False: there is none. */
+bool go__idle_p_start(void);
 
 #endif

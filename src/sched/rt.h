@@ -265,7 +265,7 @@ struct go__sched {
     uint32_t m_count; /* threads of this run, sysmon not counted */
     uint32_t m_idle;
     uint32_t lost;   /* ms running a goroutine without a p */
-    uint32_t wakers; /* threads that are no ms and bring one a p; see go__count_waker */
+    uint32_t wakers; /* threads that are no ms and bring one a p; see count_waker */
     uint32_t hogs;   /* of these, those that burn CPU */
     bool thread_limit_told;
     int64_t stalled_since; /* when a thread could not be started and none ran goroutines, 0: not so; see start_failed */

@@ -264,7 +264,7 @@ static void disown(struct go__m *mp)
             go__sched.all_p[i]->stopped_from = NULL;
         }
     }
-    store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN); /* pairs with go__enter, find_runnable and machine_over; mp may go */
+    store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN); /* pairs with go__enter and find_runnable; mp may go when the lock does */
 }
 
 /* sched.lock held. Its goroutine has lost its p and is not in the runtime, on its way there perhaps: it meets the lock, or ORPHAN, first. A
@@ -302,13 +302,15 @@ static bool end_threads(void)
 {
     int64_t deadline = go__clock_now() + go__sched.stop_timeout;
     int64_t pause = 1000;
-    bool orphans = false;
-    go__sched.leftover = NULL;
+    bool orphans = false, late_before = false;
     while (hurry_all() != 0) {
         go__netpoll_break();
         int64_t late = go__clock_now() - deadline;
         if (late > 0) {
-            go__sched.leftover = go__sched.leftover != NULL ? go__sched.leftover : leftover_new();
+            if (!late_before) { /* once: all orphans count in the same, or none does */
+                late_before = true;
+                go__sched.leftover = leftover_new();
+            }
             orphans |= leave_orphans(late > PATIENCE_NS);
         }
         go__atomic(uint32_t) nothing = 0;

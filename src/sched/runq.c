@@ -61,9 +61,7 @@ static struct go__g_list *batch(struct go__p *pp, uint32_t age)
 static void join_oldest(struct go__p *pp)
 {
     struct go__g_list *oldest = batch(pp, 0), *next = batch(pp, 1);
-    oldest->tail->link = next->head;
-    oldest->tail = next->tail;
-    oldest->count += next->count;
+    go__g_list_append(oldest, next);
     *next = *oldest;
     pp->later_oldest++;
     pp->later_batches--;
@@ -127,14 +125,7 @@ void go__runq_release(struct go__p *pp)
 {
     struct go__g_list *global = &go__sched.global;
     for (; pp->later_batches != 0; pp->later_oldest++, pp->later_batches--) {
-        struct go__g_list *oldest = batch(pp, 0);
-        if (global->tail != NULL) {
-            global->tail->link = oldest->head;
-        } else {
-            global->head = oldest->head;
-        }
-        global->tail = oldest->tail;
-        global->count += oldest->count;
+        go__g_list_append(global, batch(pp, 0));
     }
     store_rlx(&pp->own_count, load_rlx(&pp->own_count) - pp->later_count); /* rlx: one writer, a hint for others */
     pp->later_count = 0;

@@ -2,8 +2,8 @@
  *
  * Goroutines are queued in the list, by a few plain stores. As soon as anybody is idle or searches, the owner moves the list to the
  * ring (go__share), at its next scheduling decision; a thief of a p that makes none claims the p and does the same. So while all ps
- * are busy, queueing costs no atomic operation, and no goroutine waits for a thief longer than for its owner.
- * The ring comes first.
+ * are busy, queueing costs no atomic operation, and no goroutine waits for a thief longer than for its owner. The ring comes
+ * first.
  *
  * The ring holds GO__RUNQ_SIZE goroutines; one producer, many consumers:
  *
@@ -76,7 +76,7 @@ GO__INLINE void go__own_put(struct go__p *pp, struct go__g *gp)
 
 /* Owner p only: the oldest of those set aside; NULL if there are none. */
 struct go__g *go__later_get(struct go__p *pp);
-/* Owner p only, the list empty: what was set aside last becomes the list. */
+/* Owner p only, the list empty: what was set aside last, at most GO__OWN_LONG of it, becomes the list. */
 void go__runq_recall(struct go__p *pp);
 /* Owner p only: all that was set aside goes to the end of the list. */
 void go__runq_recall_all(struct go__p *pp);

@@ -140,7 +140,9 @@ static void start(void *arg)
     }
 }
 
-void go__count_waker(void)
+/* sched.lock held, before a p goes to m_start, which undoes it: the end of the run waits for whoever brings an m a p and is no m
+ * itself, foreign threads and sysmon. Both could be gone before they are woken. */
+static void count_waker(void)
 {
     if (go__m() == NULL) {
         go__sched.wakers++;
@@ -148,7 +150,7 @@ void go__count_waker(void)
 }
 
 /* Whoever readies a goroutine may get here from the end of a small stack. */
-void go__m_start(struct go__p *pp, bool spinning)
+static void m_start(struct go__p *pp, bool spinning)
 {
     struct start s;
     s.pp = pp;
@@ -159,6 +161,20 @@ void go__m_start(struct go__p *pp, bool spinning)
         go__sched.wakers--;
         go__futex_unlock(&go__sched.lock);
     }
+}
+
+bool go__idle_p_start(void)
+{
+    go__futex_lock(&go__sched.lock);
+    struct go__p *pp = go__idle_p_pop();
+    if (pp != NULL) {
+        count_waker();
+    }
+    go__futex_unlock(&go__sched.lock);
+    if (pp != NULL) {
+        m_start(pp, false);
+    }
+    return pp != NULL;
 }
 
 GO__NOINLINE void go__wakep(void)
@@ -188,9 +204,9 @@ GO__NOINLINE void go__wakep(void)
         go__netpoll_break();
         return;
     }
-    go__count_waker();
+    count_waker();
     go__futex_unlock(&go__sched.lock);
-    go__m_start(pp, true);
+    m_start(pp, true);
 }
 
 void go__handoff(struct go__p *pp)
@@ -199,13 +215,13 @@ void go__handoff(struct go__p *pp)
     go__futex_lock(&go__sched.lock);
     work = work || go__sched.global.count != 0;
     if (work) {
-        go__count_waker();
+        count_waker();
     } else {
         go__idle_p_push(pp);
     }
     go__futex_unlock(&go__sched.lock);
     if (work) {
-        go__m_start(pp, false);
+        m_start(pp, false);
         return;
     }
     fence_sc(); /* the p is idle, then poll_until is read; the sleeper in the poller does it the other way round */
@@ -249,13 +265,5 @@ void go__timers_armed(struct go__timers *heap, int64_t when)
         }
         return;
     }
-    go__futex_lock(&go__sched.lock);
-    struct go__p *pp = go__idle_p_pop();
-    if (pp != NULL) {
-        go__count_waker();
-    }
-    go__futex_unlock(&go__sched.lock);
-    if (pp != NULL) {
-        go__m_start(pp, false);
-    }
+    (void)go__idle_p_start();
 }

@@ -181,18 +181,7 @@ void go__world_start(void)
     }
     go__futex_unlock(&go__sched.lock);
     go__futex_wake(&go__sched.world_stopped, INT32_MAX);
-    for (int i = 0; i < wanted; i++) {
-        go__futex_lock(&go__sched.lock);
-        struct go__p *pp = go__idle_p_pop();
-        if (pp != NULL) {
-            go__count_waker();
-        }
-        go__futex_unlock(&go__sched.lock);
-        if (pp == NULL) {
-            break;
-        }
-        go__m_start(pp, false);
-    }
+    while (wanted-- > 0 && go__idle_p_start()) {}
     if (self != NULL && self->curg != NULL) {
         go__leave(self);
     }
