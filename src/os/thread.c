@@ -81,19 +81,22 @@ int go__thread_id(void)
     return (int)go__syscall0(SYS_gettid);
 }
 
-bool go__thread_computes(int tid)
+int go__thread_computes(int tid)
 {
     char path[48], text[128];
     (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
     long fd = go__syscall3(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return false;
+        return (int)fd;
     }
     long n = go__syscall3(SYS_read, fd, (long)text, sizeof text - 1);
     (void)go__syscall1(SYS_close, fd);
     text[n > 0 ? n : 0] = '\0';
     const char *name_end = strrchr(text, ')'); /* the name may contain anything; the state follows it */
-    return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'R';
+    if (name_end == NULL || name_end[1] != ' ') {
+        return n < 0 ? (int)n : -EIO;
+    }
+    return name_end[2] == 'R';
 }
 
 int go__thread_cpu(void)

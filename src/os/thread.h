@@ -20,9 +20,9 @@ void go__thread_free_signals(const sigset_t *mask);
 
 int go__thread_id(void);
 
-/* Whether thread `tid` of this process runs or would if there were a CPU for it, rather than sleeps in the kernel. Opens a file of /proc;
- * false if it cannot. */
-bool go__thread_computes(int tid);
+/* 1 if thread `tid` of this process runs or would if there were a CPU for it, 0 if it sleeps in the kernel. Opens a file of /proc;
+ * -errno if it cannot. */
+int go__thread_computes(int tid);
 void go__thread_yield(void);
 int go__thread_cpu(void); /* where it runs at the moment; -1 if that is not known */
 

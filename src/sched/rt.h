@@ -191,6 +191,7 @@ struct go__p {
     uint32_t seen_tick;     /* sched_tick at seen_since */
     uint64_t seen_switches; /* switches at moved_since */
     int64_t seen_since, moved_since;
+    int64_t ask_after; /* when to ask the kernel about the thread, in ns since moved_since */
 
     /* Run queue ring. Producer: owner. Consumers: owner and thieves (runq.h). */
     GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) head; /* CAS by consumers */

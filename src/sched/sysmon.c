@@ -2,16 +2,20 @@
  * everything sleeps.
  *
  *   a p that has run one slice for 10 ms while others wait     asks it to give way (p.preempt, poisoned limit word)
- *   a p whose goroutine has not entered the runtime for 10 ms
- *   while work waits                                           takes the p away (go__claim_p) and gives it to another thread
+ *   a p whose goroutine does not switch while work waits, and
+ *   whose thread sleeps in the kernel, 1.4 ms after the switch,
+ *   or computes, after 11 ms                                   takes the p away (go__claim_p) and gives it to another thread
  *   goroutines that only a p's owner reaches, and it does not move   wakes a thief
  *   nobody has looked at the network for 10 ms                 looks
  *   timers or descriptors that nobody watches                  wakes a thread
  *
  * A goroutine that loses its p while its thread computes is a hog. The number of hogs without a p is bounded, so that code that
  * computes without end cannot multiply threads; blocked threads are bounded by max_threads only. The kernel says which it is: how much
- * of a CPU the thread got says nothing when there are more of its kind than cores. */
+ * of a CPU the thread got says nothing when there are more of its kind than cores. It is asked 1.4, 2.8, 5.5 and 11 ms after the switch
+ * (an answer costs about 10 us), and every 11 ms from then on. */
 #include "sched/sysmon.h"
+
+#include <errno.h>
 
 #include "os/clock.h"
 #include "os/thread.h"
@@ -20,6 +24,8 @@
 
 #define SLICE_NS       10000000
 #define STUCK_NS       10000000
+#define ASK_FIRST_NS   1375000
+#define ASK_LAST_NS    (8 * ASK_FIRST_NS) /* later than STUCK_NS, so that split code may give way by itself */
 #define POLL_LATE_NS   10000000
 #define RUNNEXT_NS     40000
 #define DELAY_MIN_NS   20000
@@ -37,15 +43,24 @@ static bool work_waits_for(struct go__p *pp, int64_t now)
     return go__work_waits() || load_rlx(&pp->runnext) != NULL || load_rlx(&pp->timer_next) <= now;
 }
 
-/* Takes pp from a goroutine that does not enter the runtime. */
-static bool retake(struct go__p *pp)
+/* How the thread fares that has pp and runs a goroutine; -EAGAIN if it is in the runtime. */
+static int ask_kernel(struct go__p *pp)
 {
-    bool taken = false;
+    go__futex_lock(&go__sched.lock);
+    struct go__m *mp = pp->m;
+    int tid = mp != NULL && load_rlx(&mp->inside) == 0 ? mp->tid : 0; /* rlx: go__claim_p looks again */
+    go__futex_unlock(&go__sched.lock);
+    return tid != 0 ? go__thread_computes(tid) : -EAGAIN;
+}
+
+/* Takes pp from a goroutine that does not enter the runtime. */
+static bool retake(struct go__p *pp, bool hog)
+{
+    bool taken = false, too_many = false;
     go__futex_lock(&go__sched.lock);
     struct go__m *mp = pp->m;
     if (mp != NULL && load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0) {
-        bool hog = go__thread_computes(mp->tid);
-        bool too_many = hog && go__sched.hogs >= HOGS_PER_P * (uint32_t)go__sched.procs;
+        too_many = hog && go__sched.hogs >= HOGS_PER_P * (uint32_t)go__sched.procs;
         taken = !too_many && go__claim_p(pp);
         if (taken && hog) {
             mp->hog = true;
@@ -59,8 +74,24 @@ static bool retake(struct go__p *pp)
     if (taken) {
         store_rlx(&pp->handoffs, load_rlx(&pp->handoffs) + 1); /* rlx: the p is ours */
         go__handoff(pp);
+    } else if (too_many) {
+        pp->ask_after += ASK_LAST_NS;
     }
     return taken;
+}
+
+/* Work waits for pp, whose goroutine has not switched for a while. True if it lost its p. */
+static bool look_closer(struct go__p *pp, int64_t unmoved)
+{
+    int computes = unmoved < pp->ask_after ? -EAGAIN : ask_kernel(pp);
+    if (computes == -EAGAIN) {
+        return false; /* soon again */
+    }
+    if (computes != 0 && unmoved < ASK_LAST_NS) {
+        pp->ask_after *= 2;
+        return false;
+    }
+    return retake(pp, computes > 0); /* where the kernel would not say the p goes too, in the end */
 }
 
 /* Split code gives way at its next prologue. The word is the thread's own: late or lost, the next round writes it again. */
@@ -85,6 +116,7 @@ static bool look_at(struct go__p *pp, int64_t now)
     if (switches != pp->seen_switches) {
         pp->seen_switches = switches;
         pp->moved_since = now;
+        pp->ask_after = go__sched.valgrind ? ASK_LAST_NS : ASK_FIRST_NS; /* there threads sleep until it is their turn to compute */
     }
     if (tick != pp->seen_tick) {
         pp->seen_tick = tick;
@@ -96,15 +128,18 @@ static bool look_at(struct go__p *pp, int64_t now)
         store_rlx(&pp->ready_limit, 0u);
         go__wakep();
     }
-    if (now - pp->seen_since < SLICE_NS || !work_waits_for(pp, now)) {
+    if (!work_waits_for(pp, now)) {
         return hides;
     } /* thieves may fail, or there is no thread to be one: then the p changes hands */
-    store_rlx(&pp->preempt, 1u);
-    if (now - pp->moved_since < STUCK_NS) {
-        return true;
+    bool over = now - pp->seen_since >= SLICE_NS;
+    if (over) {
+        store_rlx(&pp->preempt, 1u);
     }
-    poison(pp);
-    return now - pp->moved_since > STUCK_NS + STUCK_NS / 10 ? retake(pp) : true;
+    if (over && now - pp->moved_since >= STUCK_NS) {
+        poison(pp);
+    }
+    bool taken = look_closer(pp, now - pp->moved_since);
+    return taken || over || hides;
 }
 
 static void look_at_network(int64_t now)
