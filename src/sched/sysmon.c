@@ -3,7 +3,7 @@
  *
  *   a p that has run one slice for 10 ms while others wait     asks it to give way (p.preempt, poisoned limit word)
  *   a p whose goroutine does not switch while work waits, and
- *   whose thread sleeps in the kernel, 1.4 ms after the switch,
+ *   whose thread sleeps in the kernel, 0.4 ms after the switch,
  *   or computes, after 11 ms                                   takes the p away (go__claim_p) and gives it to another thread
  *   goroutines that only a p's owner reaches, and it does not move   wakes a thief
  *   nobody has looked at the network for 10 ms                 looks
@@ -11,8 +11,8 @@
  *
  * A goroutine that loses its p while its thread computes is a hog. The number of hogs without a p is bounded, so that code that
  * computes without end cannot multiply threads; blocked threads are bounded by max_threads only. The kernel says which it is: how much
- * of a CPU the thread got says nothing when there are more of its kind than cores. It is asked 1.4, 2.8, 5.5 and 11 ms after the switch
- * (an answer costs about 10 us), and every 11 ms from then on. */
+ * of a CPU the thread got says nothing when there are more of its kind than cores. It is asked 0.34, 0.7, 1.4 … 11 ms after the switch
+ * (an answer costs 3 us), and every 11 ms from then on. */
 #include "sched/sysmon.h"
 
 #include <errno.h>
@@ -24,8 +24,8 @@
 
 #define SLICE_NS       10000000
 #define STUCK_NS       10000000
-#define ASK_FIRST_NS   1375000
-#define ASK_LAST_NS    (8 * ASK_FIRST_NS) /* later than STUCK_NS, so that split code may give way by itself */
+#define ASK_FIRST_NS   343750
+#define ASK_LAST_NS    (32 * ASK_FIRST_NS) /* later than STUCK_NS, so that split code may give way by itself */
 #define POLL_LATE_NS   10000000
 #define RUNNEXT_NS     40000
 #define DELAY_MIN_NS   20000
