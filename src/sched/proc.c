@@ -15,7 +15,7 @@
 #define LOOT_WORTH_NS     1000  /* what a stolen goroutine should take */
 #define HOLD_MIN_NS       500
 #define HOLD_MAX_NS       100000
-#define READY_LIMIT_MAX   4096u
+#define READY_LIMIT_MAX   65535u
 #define IDLE_THREADS_KEPT 8
 
 /* --- queueing, with the wake-up rule of the submitting side --- */
@@ -43,14 +43,15 @@ void go__put_next(struct go__p *pp, struct go__g *gp)
     if (go__likely(load_rlx(&go__sched.idle_p_count) == 0)) {
         return;
     }
-    /* Alone in runnext: gp runs here in a moment, most likely. A thread is woken for it at an interval that doubles each time the
-     * thread found the p moving on by itself, and starts over when it was needed. */
+    /* Alone in runnext: gp runs here in a moment, most likely. A thread is woken for it at intervals that grow, until one was needed. */
     if (pp->ready_skip > 0) {
         pp->ready_skip--;
         return;
     }
-    pp->ready_skip = load_rlx(&pp->ready_limit); /* rlx: heuristic */
+    uint32_t limit = load_rlx(&pp->ready_limit); /* rlx: heuristic, here and below */
+    pp->ready_skip = limit;
     if (load_rlx(&go__sched.spinning) == 0) {
+        store_rlx(&pp->ready_limit, limit < READY_LIMIT_MAX ? limit * 4 + 3 : limit);
         go__wakep();
     }
 }
@@ -174,7 +175,8 @@ static struct go__g *open_up(struct go__p *pp, struct go__p *victim)
             return NULL;
         }
         store_rlx(&victim->runnext, NULL); /* a tied one takes the thief's p to its thread */
-        store_rlx(&victim->ready_limit, 0u);
+        /* An interrupt may have stopped the p for a moment, no more. When it has stopped, sysmon sets 0. rlx: heuristic. */
+        store_rlx(&victim->ready_limit, load_rlx(&victim->ready_limit) / 64);
     }
     return gp;
 }
@@ -190,11 +192,8 @@ static struct go__g *steal_hidden(struct go__p *pp, struct go__p *victim)
     for (int i = 0; i < 3 * WATCH_PAUSES; i++) {
         go__cpu_relax();
     }
-    uint32_t limit = load_rlx(&victim->ready_limit);
     if (load_rlx(&victim->switches) != seen || !go__runq_hides(victim)) {
-        /* It moves by itself, and shares its list: offer runnext less often. rlx: heuristic, a lost update is fine. */
-        store_rlx(&victim->ready_limit, limit >= READY_LIMIT_MAX ? READY_LIMIT_MAX : limit * 2 + 1);
-        return NULL;
+        return NULL; /* it moves by itself, and shares its list */
     }
     struct go__g *gp = NULL;
     go__futex_lock(&go__sched.lock);
