@@ -57,6 +57,7 @@ static void wait_for_p(struct go__m *mp)
     go__count_found(mp);
     if (pp == NULL) {
         go__note_clear(&mp->note);
+        go__sched.waiting++;
         gp->tied = 1;
         gp->lockedm = mp;
         store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: published by the lock */
@@ -74,6 +75,7 @@ static void wait_for_p(struct go__m *mp)
             go__futex_unlock(&go__sched.lock);
             go__abandon(mp);
         }
+        go__sched.waiting--;
         if (gp->lock_count == 0) {
             gp->tied = 0;
             gp->lockedm = NULL;
@@ -82,6 +84,8 @@ static void wait_for_p(struct go__m *mp)
     }
     pp->m = mp;
     mp->p = pp;
+    go__count_switch(pp);                                      /* to sysmon the time counts from here on */
+    store_rlx(&pp->sched_tick, load_rlx(&pp->sched_tick) + 1); /* rlx: as in go__pick_queued */
     store_rlx(&mp->inside, 1u);
     store_rel(&mp->claim, (uint32_t)GO__CLAIM_NONE); /* rel: inside first, so that the next claimer sees it */
     go__futex_unlock(&go__sched.lock);

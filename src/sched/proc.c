@@ -43,14 +43,16 @@ void go__put_next(struct go__p *pp, struct go__g *gp)
     if (go__likely(load_rlx(&go__sched.idle_p_count) == 0)) {
         return;
     }
-    /* Alone in runnext: gp runs here in a moment, most likely. A thread is woken for it at intervals that grow, until one was needed. */
+    /* Alone in runnext: gp runs here in a moment, most likely. A thread is woken for it at intervals that grow, until one was needed:
+     * then the interval in progress is cut short, too. rlx throughout: heuristic. */
+    uint32_t limit = load_rlx(&pp->ready_limit);
+    if (pp->ready_skip > limit) {
+        pp->ready_skip = limit;
+    }
     if (pp->ready_skip > 0) {
         pp->ready_skip--;
-        return;
-    }
-    uint32_t limit = load_rlx(&pp->ready_limit); /* rlx: heuristic, here and below */
-    pp->ready_skip = limit;
-    if (load_rlx(&go__sched.spinning) == 0) {
+    } else if (load_rlx(&go__sched.spinning) == 0) {
+        pp->ready_skip = limit;
         store_rlx(&pp->ready_limit, limit < READY_LIMIT_MAX ? limit * 4 + 3 : limit);
         go__wakep();
     }

@@ -238,7 +238,7 @@ struct go__m {
     struct go__p *next_p;    /* p handed over; read by the owner after its note */
     int woken_from;          /* the CPU of the thread that handed it over, -1 if not known; as next_p */
     bool lost_p;             /* runs a goroutine, or its commit, without a p (blocking call, rescued): counted in sched.lost */
-    bool hog;                /* lost its p while burning CPU: counted in sched.hogs */
+    bool hog;                /* without a p and burning CPU when sysmon asked last: counted in sched.hogs */
     bool ending;             /* its thread is on its way out, and will be joined: no orphan any more */
     bool gone;               /* its thread is past its last use of anything; to be joined */
     go__note note;           /* cleared by the owner before it can be found by a waker */
@@ -267,7 +267,9 @@ struct go__sched {
     uint32_t m_idle;
     uint32_t lost;   /* ms running a goroutine without a p */
     uint32_t wakers; /* threads that are no ms and bring one a p; see count_waker */
-    uint32_t hogs;   /* of these, those that burn CPU */
+    uint32_t hogs;   /* of these, those that burnt CPU when sysmon asked last */
+    uint32_t
+        waiting; /* ms asleep with the goroutine on their hands that needs a p: they are no threads to be had, but for that one */
     bool thread_limit_told;
     int64_t stalled_since; /* when a thread could not be started and none ran goroutines, 0: not so; see start_failed */
     uint64_t stalled_switches;

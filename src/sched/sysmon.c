@@ -3,8 +3,8 @@
  *
  *   a p that has run one slice for 10 ms while others wait     asks it to give way (p.preempt, poisoned limit word)
  *   a p whose goroutine does not switch while work waits, and
- *   whose thread sleeps in the kernel, 0.4 ms after the switch,
- *   or computes, after 11 ms                                   takes the p away (go__claim_p) and gives it to another thread
+ *   whose thread sleeps in the kernel, for 0.4 ms, or computes,
+ *   for 11 ms                                                  takes the p away (go__claim_p) and gives it to another thread
  *   goroutines that only a p's owner reaches, and it does not move   wakes a thief
  *   nobody has looked at the network for 10 ms                 looks
  *   timers or descriptors that nobody watches                  wakes a thread
@@ -35,47 +35,76 @@
 #define QUIET_ROUNDS   50     /* rounds without an event before the delay grows */
 #define TRIM_NS        1000000000
 #define HOGS_PER_P     4u
+#define HOGS_ASKED     16u
 
 static pthread_t thread;
+static bool somebody_waits; /* for a p that runs something else: seen in this look */
 
 static bool work_waits_for(struct go__p *pp, int64_t now)
 {
     return go__work_waits() || load_rlx(&pp->runnext) != NULL || load_rlx(&pp->timer_next) <= now;
 }
 
-/* How the thread fares that has pp and runs a goroutine; -EAGAIN if it is in the runtime. */
-static int ask_kernel(struct go__p *pp)
+/* sched.lock held. The m that has pp, NULL if nothing is to be taken from it. */
+static struct go__m *holder(struct go__p *pp)
+{
+    bool over =
+        load_rlx(&go__sched.stopping) != 0 || load_rlx(&go__sched.world_stopped) != 0; /* rlx: what follows needs the lock */
+    return over ? NULL : pp->m;
+}
+
+static bool many_hogs(void)
+{
+    return go__sched.hogs >= HOGS_PER_P * (uint32_t)go__sched.procs;
+}
+
+/* How the thread fares that has pp and runs a goroutine; -EAGAIN if it is in the runtime. With as many hogs as may be, who sleeps now must
+ * sleep longer to lose its p: it may be the next one. */
+static int ask_kernel(struct go__p *pp, bool *in_doubt)
 {
     go__futex_lock(&go__sched.lock);
-    struct go__m *mp = pp->m;
+    struct go__m *mp = holder(pp);
     int tid = mp != NULL && load_rlx(&mp->inside) == 0 ? mp->tid : 0; /* rlx: go__claim_p looks again */
+    *in_doubt = many_hogs();
     go__futex_unlock(&go__sched.lock);
     return tid != 0 ? go__thread_computes(tid) : -EAGAIN;
 }
 
+static void mark_hog(struct go__m *mp, bool computes)
+{
+    go__sched.hogs += (uint32_t)computes - (uint32_t)mp->hog;
+    mp->hog = computes;
+}
+
+/* Split code gives way at its next prologue. sched.lock held, mp in no goco call: it would need the lock to run another goroutine. */
+static void poison(struct go__m *mp)
+{
+    if (mp->limit_address != NULL) {
+        __atomic_store_n(mp->limit_address, GO__LIMIT_POISON, __ATOMIC_RELAXED); /* see GO__LIMIT_POISON */
+    }
+}
+
 /* Takes pp from a goroutine that does not enter the runtime. */
-static bool retake(struct go__p *pp, bool hog)
+static bool retake(struct go__p *pp, bool hog, int64_t unmoved)
 {
     bool taken = false, too_many = false;
     go__futex_lock(&go__sched.lock);
-    struct go__m *mp = pp->m;
-    if (mp != NULL && load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0) {
-        too_many = hog && go__sched.hogs >= HOGS_PER_P * (uint32_t)go__sched.procs;
+    struct go__m *mp = holder(pp);
+    if (mp != NULL && load_rlx(&pp->switches) == pp->seen_switches) { /* rlx: it may change all the same, and p with it */
+        too_many = hog && many_hogs();
         taken = !too_many && go__claim_p(pp);
-        if (taken && hog) {
-            mp->hog = true;
-            go__sched.hogs++;
-        }
-        if (taken) {
-            go__runq_release(pp); /* the goroutine will queue behind what it has started */
-        }
+    }
+    if (taken) {
+        mark_hog(mp, hog);
+        poison(mp);           /* back from the kernel, split code waits for a p before it goes on */
+        go__runq_release(pp); /* the goroutine will queue behind what it has started */
     }
     go__futex_unlock(&go__sched.lock);
     if (taken) {
         store_rlx(&pp->handoffs, load_rlx(&pp->handoffs) + 1); /* rlx: the p is ours */
         go__handoff(pp);
-    } else if (too_many) {
-        pp->ask_after += ASK_LAST_NS;
+    } else {
+        pp->ask_after = unmoved + (too_many ? ASK_LAST_NS : ASK_FIRST_NS);
     }
     return taken;
 }
@@ -83,24 +112,47 @@ static bool retake(struct go__p *pp, bool hog)
 /* Work waits for pp, whose goroutine has not switched for a while. True if it lost its p. */
 static bool look_closer(struct go__p *pp, int64_t unmoved)
 {
-    int computes = unmoved < pp->ask_after ? -EAGAIN : ask_kernel(pp);
+    bool in_doubt = false;
+    int computes = unmoved < pp->ask_after ? -EAGAIN : ask_kernel(pp, &in_doubt);
     if (computes == -EAGAIN) {
         return false; /* soon again */
     }
-    if (computes != 0 && unmoved < ASK_LAST_NS) {
+    if ((computes != 0 || in_doubt) && unmoved < ASK_LAST_NS) {
         pp->ask_after *= 2;
         return false;
     }
-    return retake(pp, computes > 0); /* where the kernel would not say the p goes too, in the end */
+    return retake(pp, computes > 0, unmoved); /* where the kernel would not say the p goes too, in the end */
 }
 
-/* Split code gives way at its next prologue. The word is the thread's own: late or lost, the next round writes it again. */
-static void poison(struct go__p *pp)
+/* Who lost its p asleep may compute by now, and a hog sleep. A few at a time, as each answer costs 3 us. */
+static void count_hogs(int64_t now)
+{
+    static int64_t counted;
+    static uint32_t next; /* whose turn it is, by its place in the list */
+    if (now - counted < ASK_LAST_NS) {
+        return;
+    }
+    counted = now;
+    uint32_t place = 0, asked = 0;
+    go__futex_lock(&go__sched.lock);
+    struct go__m *mp = go__sched.lost != 0 ? go__sched.all_m : NULL;
+    for (; mp != NULL && asked < HOGS_ASKED; mp = mp->all_link, place++) {
+        if (place >= next && mp->lost_p && !mp->blocked) {
+            asked++;
+            mark_hog(mp, go__thread_computes(mp->tid) > 0);
+        }
+    }
+    next = mp != NULL ? place : 0;
+    go__futex_unlock(&go__sched.lock);
+}
+
+/* The word is the thread's own: late or lost, the next round writes it again. */
+static void ask_to_give_way(struct go__p *pp)
 {
     go__futex_lock(&go__sched.lock);
-    struct go__m *mp = pp->m;
-    if (mp != NULL && mp->limit_address != NULL && load_rlx(&mp->inside) == 0) {
-        __atomic_store_n(mp->limit_address, GO__LIMIT_POISON, __ATOMIC_RELAXED); /* see GO__LIMIT_POISON */
+    struct go__m *mp = holder(pp);
+    if (mp != NULL && load_rlx(&mp->inside) == 0) {
+        poison(mp);
     }
     go__futex_unlock(&go__sched.lock);
 }
@@ -131,12 +183,13 @@ static bool look_at(struct go__p *pp, int64_t now)
     if (!work_waits_for(pp, now)) {
         return hides;
     } /* thieves may fail, or there is no thread to be one: then the p changes hands */
+    somebody_waits = true;
     bool over = now - pp->seen_since >= SLICE_NS;
     if (over) {
         store_rlx(&pp->preempt, 1u);
     }
     if (over && now - pp->moved_since >= STUCK_NS) {
-        poison(pp);
+        ask_to_give_way(pp);
     }
     bool taken = look_closer(pp, now - pp->moved_since);
     return taken || over || hides;
@@ -218,9 +271,11 @@ static uint64_t activity(void)
 static bool look_around(int64_t now)
 {
     bool events = false;
+    somebody_waits = false;
     for (int i = 0; i < go__sched.procs; i++) {
         events |= look_at(go__sched.all_p[i], now);
     }
+    count_hogs(now);
     look_at_network(now);
     look_at_idle();
     return events;
@@ -239,6 +294,12 @@ static int64_t next_delay(int64_t delay, int quiet, bool active)
     return delay * 2 < most ? delay * 2 : most;
 }
 
+/* After a long nap the first look tells that a p has switched since, and only the next one that it has not. */
+static int64_t next_nap(int64_t delay, int64_t last)
+{
+    return somebody_waits && last > ASK_FIRST_NS && delay > ASK_FIRST_NS ? ASK_FIRST_NS : delay;
+}
+
 /* Short ones are not worth being woken from, and futexes are left to those who wait for each other. */
 static void nap(int64_t delay)
 {
@@ -251,13 +312,13 @@ static void nap(int64_t delay)
 
 static void *sysmon(void *arg)
 {
-    int64_t delay = DELAY_MIN_NS, last_trim = go__clock_now();
+    int64_t delay = DELAY_MIN_NS, length = delay, last_trim = go__clock_now();
     int quiet = 0;
     uint64_t seen = 0;
     (void)arg;
     go__debug_sysmon_thread_init();
     while (load_acq(&go__sched.stopping) == 0) { /* acq pairs with run.c */
-        nap(delay);
+        nap(length);
         go__note_clear(&go__sched.sysmon_note);
         if (load_acq(&go__sched.stopping) != 0) { /* the note that has just been cleared said so, perhaps: no deep sleep now */
             break;
@@ -281,6 +342,7 @@ static void *sysmon(void *arg)
             delay = DELAY_MIN_NS;
             quiet = 0;
         }
+        length = next_nap(delay, length);
         seen = moved;
     }
     return NULL;

@@ -89,13 +89,41 @@ static bool stalled(void)
     return go__sched.stalled_since != 0 && now - go__sched.stalled_since > STALLED_NS;
 }
 
-/* No thread could be had: the p waits for the next occasion, which sysmon makes sure of. */
+/* sched.lock held. Out of the global queue: a goroutine whose own thread waits with it for a p. */
+static struct go__g *waiting_get(void)
+{
+    struct go__g_list *global = &go__sched.global;
+    struct go__g *before = NULL, *gp = go__sched.waiting != 0 ? global->head : NULL;
+    while (gp != NULL && !gp->tied) {
+        before = gp;
+        gp = go__g_list_next(gp);
+    }
+    if (gp != NULL) {
+        struct go__g *after = go__g_list_next(gp);
+        *(before != NULL ? &before->link : &global->head) = after;
+        global->tail = after != NULL ? global->tail : before;
+        global->count--;
+        store_rlx(&go__sched.global_count, global->count); /* rlx: hint; idlers look under the lock */
+    }
+    return gp;
+}
+
+/* No thread could be had. One that waits for a p with its own goroutine can use it; else the p waits for the next occasion, which sysmon
+ * makes sure of. */
 static void start_failed(struct go__p *pp, bool spinning, int error)
 {
     if (spinning) {
         (void)sub_sc(&go__sched.spinning, 1u);
     }
     go__futex_lock(&go__sched.lock);
+    struct go__g *gp = error != -ECANCELED ? waiting_get() : NULL;
+    if (gp != NULL) {
+        struct go__m *target = gp->lockedm;
+        go__p_assign(pp, target);
+        go__futex_unlock(&go__sched.lock);
+        go__note_wake(&target->note);
+        return;
+    }
     pp->m = NULL;
     go__idle_p_push(pp);
     bool over = error != -ECANCELED && stalled();

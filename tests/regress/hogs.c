@@ -91,9 +91,45 @@ static int blocked(void *arg)
     return 0;
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* Its thread sleeps, so it loses its p, then it needs one again. */
+static void block_and_call(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 100; i++) {
+        (void)usleep(500);
+        go(nothing, NULL);
+        for (volatile int spin = 0; spin < 20000; spin++) {}
+    }
+    inside++;
+}
+
+static int at_the_limit(void *arg)
+{
+    go_waitgroup all = GO_WAITGROUP_INIT;
+    (void)arg;
+    for (int i = 0; i < 40; i++) {
+        go_waitgroup_go(&all, block_and_call, NULL);
+    }
+    go_waitgroup_wait(&all);
+    CHECK_EQUAL(inside, 40);
+    return 0;
+}
+
 static int run(void *body)
 {
     return go_run(*(int (**)(void *))body, NULL);
+}
+
+static int run_with_few_threads(void *body)
+{
+    const char *procs = getenv("GOCO_PROCS");
+    const go_config config = {.max_threads = (size_t)(procs != NULL ? atoi(procs) : 2) + 3};
+    return go_run_config(&config, *(int (**)(void *))body, NULL);
 }
 
 static void endless_computations_make_at_most_five_threads_a_p(void **state)
@@ -110,11 +146,20 @@ static void blocked_threads_are_not_bounded_so(void **state)
     child_exits(run, &body, 0);
 }
 
+/* All threads may wait with goroutines of their own on their hands: a p for which no thread can be started goes to one of those. */
+static void at_the_limit_of_threads_those_that_wait_go_on(void **state)
+{
+    int (*body)(void *arg) = at_the_limit;
+    (void)state;
+    child_exits(run_with_few_threads, &body, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endless_computations_make_at_most_five_threads_a_p),
         cmocka_unit_test(blocked_threads_are_not_bounded_so),
+        cmocka_unit_test(at_the_limit_of_threads_those_that_wait_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
