@@ -86,6 +86,7 @@ static void wait_for_p(struct go__m *mp)
     mp->p = pp;
     go__count_switch(pp);                                      /* to sysmon the time counts from here on */
     store_rlx(&pp->sched_tick, load_rlx(&pp->sched_tick) + 1); /* rlx: as in go__pick_queued */
+    store_rlx(&pp->preempt, 0u);                               /* rlx: it was meant for the one before */
     store_rlx(&mp->inside, 1u);
     store_rel(&mp->claim, (uint32_t)GO__CLAIM_NONE); /* rel: inside first, so that the next claimer sees it */
     go__futex_unlock(&go__sched.lock);
@@ -175,7 +176,11 @@ void go__abandon(struct go__m *mp)
  * goroutine waits for one on its own, so that what it keeps per thread stays true. */
 void go__preempt_check(void)
 {
-    struct go__m *mp = go__enter();
+    struct go__m *mp = go__m();
+    if (mp->blocked) { /* a poison from before go_block_begin: to enter would be to wait for a p, and to keep it */
+        return;
+    }
+    mp = go__enter();
     struct go__p *pp = mp->p;
     if (load_rlx(&pp->preempt) == 0) { /* rlx: a late or stale poison */
         go__leave(mp);

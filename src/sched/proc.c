@@ -632,12 +632,18 @@ static bool wait_for_locked(struct go__m *mp)
         go__handoff(pp);
     }
     go__check_dead(); /* this thread was the last one awake, perhaps */
+    go__futex_lock(&go__sched.lock);
+    go__sched.waiting++;
+    go__futex_unlock(&go__sched.lock);
     go__note_sleep(&mp->note);
     go__futex_lock(&go__sched.lock);
     mp->p = mp->next_p;
     mp->next_p = NULL;
+    /* rlx: under the lock. The count is gone with the run. */
+    bool on = mp->p != NULL && load_rlx(&go__sched.stopping) == 0 && load_rlx(&mp->claim) != GO__CLAIM_ORPHAN;
+    go__sched.waiting -= on;
     go__futex_unlock(&go__sched.lock);
-    return mp->p != NULL && load_acq(&go__sched.stopping) == 0; /* acq: as in find_runnable */
+    return on;
 }
 
 static void execute(struct go__m *mp, struct go__g *gp)

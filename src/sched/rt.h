@@ -265,11 +265,10 @@ struct go__sched {
     struct go__m *all_m;
     uint32_t m_count; /* threads of this run, sysmon not counted */
     uint32_t m_idle;
-    uint32_t lost;   /* ms running a goroutine without a p */
-    uint32_t wakers; /* threads that are no ms and bring one a p; see count_waker */
-    uint32_t hogs;   /* of these, those that burnt CPU when sysmon asked last */
-    uint32_t
-        waiting; /* ms asleep with the goroutine on their hands that needs a p: they are no threads to be had, but for that one */
+    uint32_t lost;    /* ms running a goroutine without a p */
+    uint32_t hogs;    /* of these, those that burnt CPU when sysmon asked last */
+    uint32_t waiting; /* ms asleep until a p comes for the goroutine tied to them: no threads to be had, but for that one */
+    uint32_t wakers;  /* threads that are no ms and bring one a p; see count_waker */
     bool thread_limit_told;
     int64_t stalled_since; /* when a thread could not be started and none ran goroutines, 0: not so; see start_failed */
     uint64_t stalled_switches;

@@ -18,6 +18,7 @@
 #include "sched/proc.h"
 #include "sched/standin.h"
 #include "sched/sysmon.h"
+#include "stack/grow.h"
 #include "stack/overflow.h"
 
 #define DEFAULT_RESERVE     ((size_t)256 * 1024)
@@ -153,6 +154,10 @@ static void forked(void)
     struct go__m *mp = go__m();
     if (mp != NULL) {
         store_rel(&mp->claim, (uint32_t)GO__CLAIM_FORKED);
+        /* Nobody is to give way here. */
+        if (mp->limit_address != NULL && mp->curg != NULL && *mp->limit_address == GO__LIMIT_POISON) {
+            *mp->limit_address = go__stack_true_limit(mp->curg, (uintptr_t)__builtin_frame_address(0));
+        }
         go__thread_free_signals(&go__sched.signal_mask);
     }
     go__netpoll_forked();

@@ -45,12 +45,16 @@ static bool work_waits_for(struct go__p *pp, int64_t now)
     return go__work_waits() || load_rlx(&pp->runnext) != NULL || load_rlx(&pp->timer_next) <= now;
 }
 
-/* sched.lock held. The m that has pp, NULL if nothing is to be taken from it. */
+/* Nothing is to be taken from anybody, the lost ps are the stopper's. What follows needs sched.lock. */
+static bool halted(void)
+{
+    return load_rlx(&go__sched.stopping) != 0 || load_rlx(&go__sched.world_stopped) != 0; /* rlx: under the lock */
+}
+
+/* sched.lock held. The m that has pp, or NULL. */
 static struct go__m *holder(struct go__p *pp)
 {
-    bool over =
-        load_rlx(&go__sched.stopping) != 0 || load_rlx(&go__sched.world_stopped) != 0; /* rlx: what follows needs the lock */
-    return over ? NULL : pp->m;
+    return halted() ? NULL : pp->m;
 }
 
 static bool many_hogs(void)
@@ -96,7 +100,6 @@ static bool retake(struct go__p *pp, bool hog, int64_t unmoved)
     }
     if (taken) {
         mark_hog(mp, hog);
-        poison(mp);           /* back from the kernel, split code waits for a p before it goes on */
         go__runq_release(pp); /* the goroutine will queue behind what it has started */
     }
     go__futex_unlock(&go__sched.lock);
@@ -124,7 +127,8 @@ static bool look_closer(struct go__p *pp, int64_t unmoved)
     return retake(pp, computes > 0, unmoved); /* where the kernel would not say the p goes too, in the end */
 }
 
-/* Who lost its p asleep may compute by now, and a hog sleep. A few at a time, as each answer costs 3 us. */
+/* Who lost its p asleep may compute by now, and a hog sleep. Split code that computes waits for a p at its next prologue. A few at a time,
+ * as each answer costs 3 us. */
 static void count_hogs(int64_t now)
 {
     static int64_t counted;
@@ -135,11 +139,15 @@ static void count_hogs(int64_t now)
     counted = now;
     uint32_t place = 0, asked = 0;
     go__futex_lock(&go__sched.lock);
-    struct go__m *mp = go__sched.lost != 0 ? go__sched.all_m : NULL;
+    struct go__m *mp = go__sched.lost != 0 && !halted() ? go__sched.all_m : NULL;
     for (; mp != NULL && asked < HOGS_ASKED; mp = mp->all_link, place++) {
         if (place >= next && mp->lost_p && !mp->blocked) {
+            bool computes = go__thread_computes(mp->tid) > 0;
+            mark_hog(mp, computes);
+            if (computes && load_rlx(&mp->claim) == GO__CLAIM_TAKEN) { /* rlx: as it is written, under the lock */
+                poison(mp);
+            }
             asked++;
-            mark_hog(mp, go__thread_computes(mp->tid) > 0);
         }
     }
     next = mp != NULL ? place : 0;

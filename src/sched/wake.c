@@ -30,19 +30,31 @@ struct go__p *go__idle_p_pop(void)
     return pp;
 }
 
-void go__idle_p_push(struct go__p *pp)
+/* sched.lock held. */
+static void global_push(struct go__g *gp)
+{
+    go__g_list_push(&go__sched.global, gp);
+    store_rlx(&go__sched.global_count, go__sched.global.count); /* rlx: hint; idlers look under the lock */
+}
+
+/* sched.lock held, pp is the caller's: what nobody else would find in it goes to the global queue. */
+static void release_hidden(struct go__p *pp)
 {
     go__runq_release(pp);
-    while (go__runq_hides(pp)) {                   /* thieves see the ring of an idle p and nothing else */
+    while (go__runq_hides(pp)) {
         struct go__g *gp = load_rlx(&pp->runnext); /* rlx: the p is ours */
         if (gp != NULL) {
             store_rlx(&pp->runnext, NULL);
         } else {
             gp = go__own_get(pp);
         }
-        go__g_list_push(&go__sched.global, gp);
-        store_rlx(&go__sched.global_count, go__sched.global.count); /* rlx: hint; idlers look under the lock */
+        global_push(gp);
     }
+}
+
+void go__idle_p_push(struct go__p *pp)
+{
+    release_hidden(pp); /* thieves see the ring of an idle p and nothing else */
     pp->idle_link = go__sched.idle_p;
     go__sched.idle_p = pp;
     store_rlx(&pp->status, (uint32_t)GO__P_IDLE);
@@ -89,7 +101,7 @@ static bool stalled(void)
     return go__sched.stalled_since != 0 && now - go__sched.stalled_since > STALLED_NS;
 }
 
-/* sched.lock held. Out of the global queue: a goroutine whose own thread waits with it for a p. */
+/* sched.lock held. Out of the global queue: a goroutine whose own thread waits for a p. */
 static struct go__g *waiting_get(void)
 {
     struct go__g_list *global = &go__sched.global;
@@ -108,7 +120,7 @@ static struct go__g *waiting_get(void)
     return gp;
 }
 
-/* No thread could be had. One that waits for a p with its own goroutine can use it; else the p waits for the next occasion, which sysmon
+/* No thread could be had. One that waits for a p for its own goroutine can use it; else the p waits for the next occasion, which sysmon
  * makes sure of. */
 static void start_failed(struct go__p *pp, bool spinning, int error)
 {
@@ -116,7 +128,12 @@ static void start_failed(struct go__p *pp, bool spinning, int error)
         (void)sub_sc(&go__sched.spinning, 1u);
     }
     go__futex_lock(&go__sched.lock);
-    struct go__g *gp = error != -ECANCELED ? waiting_get() : NULL;
+    struct go__g *gp;
+    while ((gp = go__runq_get(pp)) != NULL) {
+        global_push(gp);
+    }
+    release_hidden(pp);
+    gp = load_rlx(&go__sched.stopping) == 0 ? waiting_get() : NULL; /* rlx: under the lock */
     if (gp != NULL) {
         struct go__m *target = gp->lockedm;
         go__p_assign(pp, target);

@@ -278,8 +278,11 @@ static size_t total_bytes(const struct go__g *gp)
     return bytes;
 }
 
-/* The next segment: twice the deepest one, more if `need` asks for it, less if that is what stack_max leaves. */
-static struct go__segment *next_segment(struct go__g *gp, size_t need)
+#define NONE UINT32_MAX
+
+/* The level of the next segment: twice the deepest one, more if `need` asks for it, less if that is what stack_max leaves, NONE if it leaves
+ * too little. */
+static uint32_t next_level(const struct go__g *gp, size_t need)
 {
     need += GO__SEG_MARGIN + CROSS_SPARE;
     uint32_t level = gp->stack.top == NULL ? 0 : gp->stack.top->level + 1;
@@ -293,8 +296,15 @@ static struct go__segment *next_segment(struct go__g *gp, size_t need)
     while (level > 0 && used + level_stack_bytes(level) > go__stacks_max() && level_stack_bytes(level - 1) >= need) {
         level--;
     }
-    if (level_stack_bytes(level) < need || (gp->stack.top != NULL && used + level_stack_bytes(level) > go__stacks_max())) {
-        go__overflow_report(gp, need);
+    bool full = level_stack_bytes(level) < need || (gp->stack.top != NULL && used + level_stack_bytes(level) > go__stacks_max());
+    return full ? NONE : level;
+}
+
+static struct go__segment *next_segment(struct go__g *gp, size_t need)
+{
+    uint32_t level = next_level(gp, need);
+    if (level == NONE) {
+        go__overflow_report(gp, need + GO__SEG_MARGIN + CROSS_SPARE);
     }
     struct go__segment *seg = segment_acquire(level, &go__m()->segs);
     if (seg == NULL) {
@@ -335,7 +345,7 @@ static struct go__grow_result GO__NOINLINE enter_slowly(struct go__grow_frame *f
     reconcile(state, sp);
     uintptr_t limit = state->top != NULL ? state->top->limit : state->slot_limit;
     set_limit_word(limit);
-    if (poisoned) {
+    if (poisoned && next_level(gp, GO__ROOM_BYTES) != NONE) { /* else it goes on: giving way must not be what ends it */
         if (go__grow_xsave_bytes == 0) {
             ask_cpu();
         }

@@ -120,6 +120,45 @@ static int at_the_limit(void *arg)
     return 0;
 }
 
+__attribute__((noinline)) static int one_more(int n)
+{
+    volatile int frame[32] = {n}; /* worth a look at the stack */
+    return frame[0] + 1;
+}
+
+/* usleep needs a segment, which stack_max allows; another one it does not. */
+static void call_until_stopped(void *arg)
+{
+    int n = 0;
+    (void)arg;
+    (void)usleep(1000);
+    while (!stop) {
+        n = one_more(n) % 1000;
+    }
+    inside++;
+}
+
+static int at_the_end_of_the_stack(void *arg)
+{
+    go_waitgroup all = GO_WAITGROUP_INIT;
+    (void)arg;
+    for (int i = 0; i < 2 * go_procs(); i++) {
+        go_waitgroup_go(&all, call_until_stopped, NULL);
+    }
+    for (int i = 0; i < 100; i++) {
+        CHECK_EQUAL(go_sleep(GO_MILLISECOND), 0);
+    }
+    stop = 1;
+    go_waitgroup_wait(&all);
+    return inside == 2 * go_procs() ? 0 : 1;
+}
+
+static int run_with_short_stacks(void *body)
+{
+    const go_config config = {.stack_max = (size_t)512 * 1024};
+    return go_run_config(&config, *(int (**)(void *))body, NULL);
+}
+
 static int run(void *body)
 {
     return go_run(*(int (**)(void *))body, NULL);
@@ -154,12 +193,21 @@ static void at_the_limit_of_threads_those_that_wait_go_on(void **state)
     child_exits(run_with_few_threads, &body, 0);
 }
 
+/* Who is asked to give way needs a segment for it. */
+static void giving_way_is_no_overflow(void **state)
+{
+    int (*body)(void *arg) = at_the_end_of_the_stack;
+    (void)state;
+    child_exits(run_with_short_stacks, &body, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endless_computations_make_at_most_five_threads_a_p),
         cmocka_unit_test(blocked_threads_are_not_bounded_so),
         cmocka_unit_test(at_the_limit_of_threads_those_that_wait_go_on),
+        cmocka_unit_test(giving_way_is_no_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
