@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { LARGEST = 3000, PATIENCE_SECONDS = 60 };
+/* GREETINGS: connections that wait for their first answer. A server without a CPU does not accept, and what no longer fits into its queue
+ * (net.core.somaxconn, 4096) the kernel drops, tries again for some seconds and then resets. */
+enum { LARGEST = 3000, PATIENCE_SECONDS = 60, GREETINGS = 1000 };
 
 struct job {
     const char *address;
@@ -21,6 +23,7 @@ struct job {
 };
 
 static go_waitgroup round_over;
+static go_sem greetings;
 static go_chan *second_round;
 static atomic_llong bytes;
 static bool hold;
@@ -64,6 +67,7 @@ static void talk(void *arg)
 {
     const struct job *job = arg;
     unsigned random = job->connection + 1;
+    (void)go_sem_acquire(&greetings, 1);
     int fd = go_dial_until("tcp", job->address, go_now() + PATIENCE_SECONDS * GO_SECOND);
 
     if (fd < 0) {
@@ -71,6 +75,7 @@ static void talk(void *arg)
     }
     go_set_deadline(fd, go_now() + PATIENCE_SECONDS * GO_SECOND);
     exchange(job, fd, &random);
+    go_sem_release(&greetings, 1);
     if (hold) {
         go_set_deadline(fd, GO_FOREVER);
         go_waitgroup_done(&round_over);
@@ -87,6 +92,7 @@ static int client_main(void *arg)
     char **argv = arg, line[2];
     int connections = atoi(argv[2]);
 
+    go_sem_init(&greetings, GREETINGS);
     second_round = go_chan_new(1, 0);
     go_waitgroup_add(&round_over, connections);
     for (int i = 0; i < connections; i++) {
