@@ -351,6 +351,7 @@ static struct go__grow_result GO__NOINLINE enter_slowly(struct go__grow_frame *f
         }
         struct go__segment *seg = next_segment(gp, GO__ROOM_BYTES);
         link_segment(state, seg, (uintptr_t)&frame->rbp, limit);
+        state->slot_limit = 0; /* afterwards the slow way again: the warm one takes for granted that the frame does not fit */
         return (struct go__grow_result){seg->hi, GO__GROW_PREEMPT};
     }
     if (sp >= limit + frame->r10) {

@@ -293,6 +293,17 @@ static void recurses_100000_deep(void *arg)
     CHECK(recurse(20, &shared) == 20);
 }
 
+/* Called when a function has crossed before: the way that was taken then is short. */
+static void preemption_takes_nobody_to_a_segment(void *arg)
+{
+    (void)arg;
+    long shared = 0;
+    bool small = harness_on_small();
+    CHECK(recurse(1000, &shared) == 1000);
+    harness_poison();
+    CHECK(!small || harness_segments() == 0);
+}
+
 static NOINLINE long recurse_printing(long depth)
 {
     char text[200];
@@ -534,6 +545,7 @@ static const struct {
 #endif
 #if SPLIT
     CASE(recurses_100000_deep),
+    CASE(preemption_takes_nobody_to_a_segment),
     CASE(recurses_with_libc_calls),
 #endif
     CASE(longjmp_leaves_segments_behind),
