@@ -108,7 +108,8 @@ GO_API int go_procs(void);
 GO_API int go_set_procs(int procs);
 
 /* go_block_begin, go_block_end: bracket code that blocks the OS thread (a disk read, a library's own wait): the P is handed over at once.
- * They nest and need not be used: undeclared blocking loses the P to waiting work within 0.4 to 11 ms. The thread stays the same across both.
+ * They nest and need not be used: undeclared blocking loses the P to waiting work after 0.4 to 11 ms. The thread stays the same
+ * across both.
  * Parks:  go_block_end may wait for a P, on its own thread.     Caller: goroutines (elsewhere they do nothing). */
 GO_API void go_block_begin(void);
 GO_API void go_block_end(void);

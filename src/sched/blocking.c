@@ -61,8 +61,7 @@ static void wait_for_p(struct go__m *mp)
         gp->tied = 1;
         gp->lockedm = mp;
         store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: published by the lock */
-        go__g_list_push(&go__sched.global, gp);
-        store_rlx(&go__sched.global_count, go__sched.global.count); /* rlx: hint */
+        go__global_push(gp);
         go__futex_unlock(&go__sched.lock);
         go__note_sleep(&mp->note);
         go__note_clear(&mp->note); /* a goroutine locked to this thread sleeps on it next */
@@ -84,9 +83,9 @@ static void wait_for_p(struct go__m *mp)
     }
     pp->m = mp;
     mp->p = pp;
-    go__count_switch(pp);                                      /* to sysmon the time counts from here on */
-    store_rlx(&pp->sched_tick, load_rlx(&pp->sched_tick) + 1); /* rlx: as in go__pick_queued */
-    store_rlx(&pp->preempt, 0u);                               /* rlx: it was meant for the one before */
+    go__count_switch(pp); /* to sysmon the time counts from here on */
+    go__count_slice(pp);
+    store_rlx(&pp->preempt, 0u); /* rlx: it was meant for the one before */
     store_rlx(&mp->inside, 1u);
     store_rel(&mp->claim, (uint32_t)GO__CLAIM_NONE); /* rel: inside first, so that the next claimer sees it */
     go__futex_unlock(&go__sched.lock);

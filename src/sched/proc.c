@@ -623,18 +623,18 @@ static void run_tied(struct go__m *mp, struct go__g *gp)
 static bool wait_for_locked(struct go__m *mp)
 {
     struct go__p *pp = mp->p;
+    go__futex_lock(&go__sched.lock);
+    go__sched.waiting++; /* before the handoff: the p may come back at once, if its next goroutine is ours */
     if (pp != NULL) {
-        go__futex_lock(&go__sched.lock);
         mp->p = NULL;
         pp->m = NULL;
-        go__futex_unlock(&go__sched.lock);
+    }
+    go__futex_unlock(&go__sched.lock);
+    if (pp != NULL) {
         stop_spinning(mp);
         go__handoff(pp);
     }
     go__check_dead(); /* this thread was the last one awake, perhaps */
-    go__futex_lock(&go__sched.lock);
-    go__sched.waiting++;
-    go__futex_unlock(&go__sched.lock);
     go__note_sleep(&mp->note);
     go__futex_lock(&go__sched.lock);
     mp->p = mp->next_p;

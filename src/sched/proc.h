@@ -41,6 +41,7 @@ void go__handoff(struct go__p *pp);
 /* sched.lock held. */
 struct go__p *go__idle_p_pop(void);
 void go__idle_p_push(struct go__p *pp);
+void go__global_push(struct go__g *gp);
 void go__p_assign(struct go__p *pp, struct go__m *mp); /* mp->next_p; the caller wakes mp's note after dropping the lock */
 
 /* Somebody could use more work: a p is idle, or an m searches. For who queues goroutines in its own list: a hint, see above. */
@@ -51,6 +52,16 @@ GO__INLINE bool go__hungry(void)
 
 /* Owner p only: offers what is queued to thieves, and wakes one if none searches. */
 void go__share(struct go__p *pp);
+
+GO__INLINE void go__count_switch(struct go__p *pp)
+{
+    store_rlx(&pp->switches, load_rlx(&pp->switches) + 1); /* rlx: one writer */
+}
+
+GO__INLINE void go__count_slice(struct go__p *pp)
+{
+    store_rlx(&pp->sched_tick, load_rlx(&pp->sched_tick) + 1); /* rlx: a new slice; sysmon may see it late */
+}
 
 /* Owner p only: the oldest in the queue; NULL if it is empty. */
 GO__INLINE struct go__g *go__pick_queued(struct go__p *pp)
@@ -65,7 +76,7 @@ GO__INLINE struct go__g *go__pick_queued(struct go__p *pp)
             go__share(pp);
         }
     }
-    store_rlx(&pp->sched_tick, load_rlx(&pp->sched_tick) + 1); /* rlx: a new slice; sysmon may see it late */
+    go__count_slice(pp);
     return gp;
 }
 
@@ -86,11 +97,6 @@ GO__INLINE void go__put_last(struct go__p *pp, struct go__g *gp)
     if (go__unlikely(go__hungry())) {
         go__share(pp);
     }
-}
-
-GO__INLINE void go__count_switch(struct go__p *pp)
-{
-    store_rlx(&pp->switches, load_rlx(&pp->switches) + 1); /* rlx: one writer */
 }
 
 /* gp has left its stack on mp and does not wait after all. mp->p is NULL if it left without one. */

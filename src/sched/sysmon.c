@@ -115,8 +115,11 @@ static bool retake(struct go__p *pp, bool hog, int64_t unmoved)
 /* Work waits for pp, whose goroutine has not switched for a while. True if it lost its p. */
 static bool look_closer(struct go__p *pp, int64_t unmoved)
 {
-    bool in_doubt = false;
-    int computes = unmoved < pp->ask_after ? -EAGAIN : ask_kernel(pp, &in_doubt);
+    if (unmoved < pp->ask_after) {
+        return false;
+    }
+    bool in_doubt;
+    int computes = ask_kernel(pp, &in_doubt);
     if (computes == -EAGAIN) {
         return false; /* soon again */
     }

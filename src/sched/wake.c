@@ -30,8 +30,7 @@ struct go__p *go__idle_p_pop(void)
     return pp;
 }
 
-/* sched.lock held. */
-static void global_push(struct go__g *gp)
+void go__global_push(struct go__g *gp)
 {
     go__g_list_push(&go__sched.global, gp);
     store_rlx(&go__sched.global_count, go__sched.global.count); /* rlx: hint; idlers look under the lock */
@@ -48,7 +47,7 @@ static void release_hidden(struct go__p *pp)
         } else {
             gp = go__own_get(pp);
         }
-        global_push(gp);
+        go__global_push(gp);
     }
 }
 
@@ -130,7 +129,7 @@ static void start_failed(struct go__p *pp, bool spinning, int error)
     go__futex_lock(&go__sched.lock);
     struct go__g *gp;
     while ((gp = go__runq_get(pp)) != NULL) {
-        global_push(gp);
+        go__global_push(gp);
     }
     release_hidden(pp);
     gp = load_rlx(&go__sched.stopping) == 0 ? waiting_get() : NULL; /* rlx: under the lock */

@@ -197,13 +197,12 @@ static void retire(struct go__p *pp, struct go__p *heir)
     while ((gp = go__pick_local(pp)) != NULL) {
         go__g_list_push(&all, gp);
     }
-    go__futex_lock(&go__sched.lock);
-    while ((gp = all.head) != NULL) {
-        all.head = go__g_list_next(gp);
-        go__g_list_push(&go__sched.global, gp);
+    if (all.head != NULL) {
+        go__futex_lock(&go__sched.lock);
+        go__g_list_append(&go__sched.global, &all);
+        store_rlx(&go__sched.global_count, go__sched.global.count);
+        go__futex_unlock(&go__sched.lock);
     }
-    store_rlx(&go__sched.global_count, go__sched.global.count);
-    go__futex_unlock(&go__sched.lock);
     go__timers_move(pp, heir);
     go__free_gs_return(pp);
 }

@@ -153,52 +153,47 @@ static int at_the_end_of_the_stack(void *arg)
     return inside == 2 * go_procs() ? 0 : 1;
 }
 
-static int run_with_short_stacks(void *body)
-{
-    const go_config config = {.stack_max = (size_t)512 * 1024};
-    return go_run_config(&config, *(int (**)(void *))body, NULL);
-}
+static go_config config; /* of the next child */
 
 static int run(void *body)
 {
-    return go_run(*(int (**)(void *))body, NULL);
+    return go_run_config(&config, *(int (**)(void *))body, NULL);
 }
 
-static int run_with_few_threads(void *body)
+static void child_runs(int (*body)(void *arg))
 {
-    const char *procs = getenv("GOCO_PROCS");
-    const go_config config = {.max_threads = (size_t)(procs != NULL ? atoi(procs) : 2) + 3};
-    return go_run_config(&config, *(int (**)(void *))body, NULL);
+    child_exits(run, &body, 0);
 }
 
 static void endless_computations_make_at_most_five_threads_a_p(void **state)
 {
-    int (*body)(void *arg) = computing;
     (void)state;
-    child_exits(run, &body, 0);
+    config = (go_config){0};
+    child_runs(computing);
 }
 
 static void blocked_threads_are_not_bounded_so(void **state)
 {
-    int (*body)(void *arg) = blocked;
     (void)state;
-    child_exits(run, &body, 0);
+    config = (go_config){0};
+    child_runs(blocked);
 }
 
 /* All threads may wait with goroutines of their own on their hands: a p for which no thread can be started goes to one of those. */
 static void at_the_limit_of_threads_those_that_wait_go_on(void **state)
 {
-    int (*body)(void *arg) = at_the_limit;
+    const char *procs = getenv("GOCO_PROCS");
     (void)state;
-    child_exits(run_with_few_threads, &body, 0);
+    config = (go_config){.max_threads = (size_t)(procs != NULL ? atoi(procs) : 2) + 3};
+    child_runs(at_the_limit);
 }
 
 /* Who is asked to give way needs a segment for it. */
 static void giving_way_is_no_overflow(void **state)
 {
-    int (*body)(void *arg) = at_the_end_of_the_stack;
     (void)state;
-    child_exits(run_with_short_stacks, &body, 0);
+    config = (go_config){.stack_max = (size_t)512 * 1024};
+    child_runs(at_the_end_of_the_stack);
 }
 
 int main(void)
