@@ -9,7 +9,7 @@ function(goco_sources kind)
     set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
         C_VISIBILITY_PRESET hidden)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
-    target_compile_definitions(${target} PRIVATE _GNU_SOURCE GO_DEBUG=${GOCO_DEBUG})
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
     target_compile_options(${target} PRIVATE
         $<$<COMPILE_LANGUAGE:C>:${GOCO_WARNINGS};${GOCO_LIBRARY_FLAGS}> $<$<COMPILE_LANGUAGE:ASM>:${GOCO_ASM_FLAGS}>)
     if(kind STREQUAL "GOROUTINE")

@@ -34,31 +34,33 @@ static int_chan ask(int64_t takes)
     return q.answer;
 }
 
-static void wait_with_select(int64_t takes)
+static void wait_with_select(int64_t takes, int64_t limit)
 {
     int_chan answer = ask(takes);
-    go_timer *timeout = go_timer_new(200 * GO_MILLISECOND);
+    go_timer *timeout = go_timer_new(limit);
     int value = 0;
     go_case cases[] = {GO_CASE_RECV(answer, &value), {go_timer_chan(timeout), NULL, GO_DIRECTION_RECV, 0}};
 
     if (go_select(cases, 2) == 0) {
         printf("select: the answer is %d\n", value);
     } else {
-        printf("select: no answer in 200 ms\n");
+        printf("select: no answer in %d ms\n", (int)(limit / GO_MILLISECOND));
     }
     go_timer_free(timeout);
     GO_UNREF(answer);
 }
 
-static void wait_with_deadline(int64_t takes)
+static void wait_with_deadline(int64_t takes, int64_t limit)
 {
     int_chan answer = ask(takes);
-    int value, code = go_chan_recv_until(answer.chan, &value, go_now() + 200 * GO_MILLISECOND);
+    int value, code = go_chan_recv_until(answer.chan, &value, go_now() + limit);
 
     if (code == 0) {
         printf("deadline: the answer is %d\n", value);
+    } else if (code == -ETIMEDOUT) {
+        printf("deadline: no answer in %d ms\n", (int)(limit / GO_MILLISECOND));
     } else {
-        printf("deadline: %s\n", code == -ETIMEDOUT ? "no answer in 200 ms" : go_strerror(code));
+        printf("deadline: %s\n", go_strerror(code));
     }
     GO_UNREF(answer);
 }
@@ -66,10 +68,10 @@ static void wait_with_deadline(int64_t takes)
 static int timeout_main(void *arg)
 {
     (void)arg;
-    wait_with_select(GO_MILLISECOND);
-    wait_with_select(10 * GO_SECOND);
-    wait_with_deadline(GO_MILLISECOND);
-    wait_with_deadline(10 * GO_SECOND);
+    wait_with_select(GO_MILLISECOND, 10 * GO_SECOND);
+    wait_with_select(10 * GO_SECOND, 200 * GO_MILLISECOND);
+    wait_with_deadline(GO_MILLISECOND, 10 * GO_SECOND);
+    wait_with_deadline(10 * GO_SECOND, 200 * GO_MILLISECOND);
     return 0;
 }
 

@@ -21,8 +21,9 @@
 extern "C" {
 #endif
 
-/* go_strerror: the words for a result: go_strerror(-ETIMEDOUT) is "Connection timed out"; positive codes name the same.
- * Returns a constant string, "Unknown error" for a code that Linux does not have.
+/* go_strerror: the words for a result: go_strerror(-ETIMEDOUT) is "timed out"; positive codes name the same. The
+ * words are goco's, not strerror's.
+ * Returns a constant string, "unknown error" for a code that Linux does not have.
  * Parks:  no.     Caller: any thread, a runtime is not needed; allocates nothing. */
 GO_API const char *go_strerror(int code);
 

@@ -141,7 +141,7 @@ GO_API int go_select(go_case *cases, size_t count);
 GO_API int go_select_until(go_case *cases, size_t count, int64_t deadline);
 
 /* go_select_try: the same without waiting (Go's select with a default).
- * Returns the index; -EAGAIN if no case can happen now.
+ * Returns the index; -EAGAIN if no case can happen now; -EINVAL if count is too large; -ENOMEM.
  * Parks:  no; not affected by a context. */
 GO_API int go_select_try(go_case *cases, size_t count);
 

@@ -73,6 +73,7 @@ GO_API void *go_context_value(go_context *ctx, const void *key);
 
 /* go_context_bind: make ctx the calling goroutine's own; NULL: none. The binding holds a reference.
  * Returns the one bound before, borrowed: who wants to bind it again holds a reference, as its maker normally does.
+ * Fatal:  no memory for the timer of ctx's deadline.
  * Parks:  no.     Caller: any goroutine or, while the runtime runs, any thread. */
 GO_API go_context *go_context_bind(go_context *ctx);
 

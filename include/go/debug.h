@@ -4,10 +4,12 @@
  * the unwind tables that compilers emit by default. The environment variable GOCO_DEBUG switches on, for any program, a
  * comma-separated list of
  *
- *   schedtrace=1000   a line about the scheduler on stderr every 1000 ms while anything happens
+ *   schedtrace=1000   a line about the scheduler on stderr every 1000 ms
  *   leak=1            at the end of go_run, every goroutine that was still blocked and where it was started
  *   trace=out.json    go_trace_start("out.json") at the start of go_run, go_trace_stop() at its end
- *   seed=N            one generator makes every scheduling choice
+ *   seed=N            each P chooses (victims, order of ready cases) from a generator that starts from N, not 0: with one P the
+ *                     choices repeat
+ *   stacks=1          a line if the program is linked so that no goroutine can start on 2 KB
  *
  * SIGQUIT (Ctrl-\) dumps all goroutines to stderr and the program goes on, unless it handles the signal itself.
  *
@@ -35,14 +37,14 @@ typedef struct go_stats {
     uint64_t switches;                      /* a goroutine began or went on to run */
     uint64_t steals;                        /* a P took work from another one's queue */
     uint64_t handoffs;                      /* a P left a blocked thread */
-    uint64_t preemptions;                   /* a goroutine's time was up */
+    uint64_t preemptions;                   /* split code stopped at a function's entry, its time was up */
     uint64_t wakeups;                       /* idle threads woken for work */
-    uint64_t polls;                         /* looks at the network */
+    uint64_t polls;                         /* looks at the network by a P that had work; sleeps in the poller are not counted */
     uint64_t stacks_small, stacks_reserved; /* stacks handed out, those cached for the next goroutine included */
     uint64_t stack_bytes_resident;          /* an estimate */
     uint64_t stack_growths;                 /* segments taken beyond the warm ones */
     uint64_t timers;                        /* armed */
-    uint64_t pollers;                       /* goroutines waiting for descriptors */
+    uint64_t pollers;                       /* goroutines and threads waiting for descriptors */
 } go_stats;
 
 /* go_get_stats: fill *stats. Figures are read one after the other while the program runs on: each is true, their sums may be off

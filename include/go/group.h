@@ -34,7 +34,7 @@ GO_API GO_NODISCARD go_group *go_group_new(go_context *parent);
  * error. */
 GO_API void go_group_set_limit(go_group *group, size_t limit);
 
-/* go_group_go: start fn(context, arg) in a goroutine of its own. Memory out is a fatal error.
+/* go_group_go: start fn(context, arg) in a goroutine of its own; go_exit inside fn counts as 0. Memory out is a fatal error.
  * Parks:  yes, while as many as the limit allows are running; never cancelled.
  * Caller: any goroutine, the group's own included, or, while the runtime runs, any thread. */
 GO_API void go_group_go(go_group *group, go_group_func fn, void *arg);

@@ -4,6 +4,9 @@
  * on first use, but never 0, 1 and 2, whose flags other processes share: those are waited for and then used in a declared blocking
  * call. On a regular file a call is a declared blocking call. What goco opens is non-blocking and close-on-exec.
  *
+ * "Parks: no" here means that nothing is waited for that others do. Such a call may still yield, as go_yield does, for the few
+ * instructions in which another thread closes the same descriptor number or changes a subscription to signals.
+ *
  *   #include <go/net.h>
  *   #include <go/run.h>
  *   #include <stdint.h>

@@ -20,8 +20,8 @@
  *
  *   int main(void) { return go_run(start, NULL); }
  *
- * A goroutine changes its OS thread only inside a call documented as "Parks: yes" (and go_block_end). Preemption never moves it,
- * so errno, thread_local variables and pthread locks keep their meaning between two such calls. */
+ * A goroutine changes its OS thread only inside a call documented as "Parks: yes", in go_yield and in what yields (go/net.h says
+ * where). Preemption never moves it, so errno, thread_local variables and pthread locks keep their meaning between two such calls. */
 #ifndef GO_RUN_H
 #define GO_RUN_H
 
@@ -44,12 +44,15 @@ typedef struct go_attr {
     uint64_t *id;      /* if not NULL, receives the new goroutine's id */
 } go_attr;
 
-/* How a runtime is set up; all zero means the defaults. Sizes in the environment may end in K, M or G. */
+/* How a runtime is set up; all zero means the defaults. Sizes in the environment may end in K, M or G; a variable that is no number is a
+ * fatal error. */
 typedef struct go_config {
     int procs;            /* Ps; 0: GOCO_PROCS, else the CPUs this process may use (affinity mask and cgroup quota); at most 1024 */
-    size_t stack_reserve; /* bytes reserved for a contiguous stack; 0: GOCO_STACK_RESERVE, else 256 KiB */
-    size_t stack_max;     /* bytes a goroutine's stack may grow to in all; 0: GOCO_STACK_MAX, else 64 MiB */
-    size_t max_threads;   /* OS threads; 0: GOCO_MAX_THREADS, else 10000 */
+    size_t stack_reserve; /* bytes reserved for a contiguous stack, 16 KiB to 1 GiB; 0: GOCO_STACK_RESERVE, else 256 KiB */
+    size_t stack_max;     /* bytes a goroutine's stack may grow to in all, at least stack_reserve; 0: GOCO_STACK_MAX, else 64 MiB */
+    size_t
+        max_threads; /* OS threads that run goroutines; 0: GOCO_MAX_THREADS, else 10000. At the limit goroutines wait, which is said
+                             once; when nothing at all could run for a second it is a fatal error */
     int64_t stop_timeout; /* ns that go_run waits, after main returned, for goroutines that are executing; 0: one second */
 } go_config;
 
@@ -103,7 +106,8 @@ GO_API void go_set_name(const char *name);
 GO_API size_t go_count(void);
 
 /* go_procs: Ps now, 0 while no runtime runs.
- * go_set_procs: change it; effective on return. Returns the previous value; -EINVAL below 1 or above 1024; -ESRCH; -ENOMEM. */
+ * go_set_procs: change it; effective on return. Returns the previous value; -EINVAL below 1 or above 1024; -ESRCH; -ENOMEM. Memory
+ * out while the timers of a P that goes are moved is a fatal error. */
 GO_API int go_procs(void);
 GO_API int go_set_procs(int procs);
 

@@ -123,7 +123,8 @@ typedef struct go_once {
 GO_API void go_waitgroup_add(go_waitgroup *wg, int delta);
 GO_API void go_waitgroup_done(go_waitgroup *wg);
 
-/* go_waitgroup_wait: wait until the counter is 0. When it returns, the group may be used anew, or freed. */
+/* go_waitgroup_wait: wait until the counter is 0. When it returns, the group may be used anew, or freed.
+ * Parks:  yes, if the counter is not 0. */
 GO_API void go_waitgroup_wait(go_waitgroup *wg);
 
 /* go_waitgroup_wait_until: the same with a limit.
@@ -157,7 +158,8 @@ GO_API bool go_mutex_trylock(go_mutex *m);
  * Parks:  no.     Wakes: at most one. */
 GO_API inline void go_mutex_unlock(go_mutex *m);
 
-/* go_rwmutex_rlock: take m together with other readers. As long as a writer has it or waits for it, newcomers wait; when a writer
+/* go_rwmutex_rlock: take m together with other readers. As long as a writer has it or waits for it, newcomers wait (but for the
+ * moment in which a writer, woken by another's unlock, is on its way: it competes with them, once); when a writer
  * unlocks, the readers that waited go first, all of them. So one who reads must not rlock again: a writer may have come between.
  * go_rwmutex_lock: take m alone.
  * Parks:  yes, if it cannot be had now.

@@ -50,7 +50,8 @@ typedef struct go_timer go_timer;
  * Parks:  no.     Caller: any goroutine or, while the runtime runs, any thread. */
 GO_API GO_NODISCARD go_timer *go_timer_new(int64_t duration);
 
-/* go_timer_func: a timer that starts fn(arg) in a goroutine of its own, which has no context bound. Its channel is NULL. */
+/* go_timer_func: a timer that starts fn(arg) in a goroutine of its own, which has no context bound. Its channel is NULL. No
+ * memory for that goroutine is a fatal error. */
 GO_API GO_NODISCARD go_timer *go_timer_func(int64_t duration, go_func fn, void *arg);
 
 /* go_timer_chan: the channel on which t sends; borrowed, valid until go_timer_free (take a reference to keep it longer). Its
@@ -80,7 +81,7 @@ GO_API GO_NODISCARD go_ticker *go_ticker_new(int64_t period);
 GO_API go_chan *go_ticker_chan(go_ticker *t);
 
 /* go_ticker_reset: the next tick comes `period` from now, and so on; no tick of before is received afterwards. A period <= 0 is a
- * fatal error. */
+ * fatal error, so is memory out. */
 GO_API void go_ticker_reset(go_ticker *t, int64_t period);
 
 /* go_ticker_free: stop and forget; NULL is fine. */

@@ -80,8 +80,4 @@ __asm__(".pushsection .note.GNU-split-stack,\"\",@progbits\n\t.popsection\n\t"
 #define GO__NO_ASAN
 #endif
 
-#ifndef GO_DEBUG
-#define GO_DEBUG 0 /* 0 none, 1 cheap checks, 2 lock rank and status, 3 walks lists */
-#endif
-
 #endif

@@ -1,12 +1,12 @@
-/* GOCO_DEBUG: a comma-separated list of name or name=value. Read from the environment at each question (they are asked at start
- * only), so that a program that runs the runtime twice may change it between. */
+/* GOCO_DEBUG: a comma-separated list of name or name=value. Read from the environment at each question (few are asked after the
+ * start), so that a program that runs the runtime twice may change it between. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "debug/debug.h"
 #include "sched/hooks.h"
 
-static const char *const known[] = {"schedtrace", "leak", "trace", "seed"};
+static const char *const known[] = {"schedtrace", "leak", "trace", "seed", "stacks"};
 
 struct item {
     const char *name, *value;

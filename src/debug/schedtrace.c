@@ -1,5 +1,5 @@
-/* GOCO_DEBUG=schedtrace=1000: a line about the scheduler every so many milliseconds, on stderr, while anything happens: an idle
- * process stays idle and silent. The figures are read without stopping anybody, each true at some moment of the line. */
+/* GOCO_DEBUG=schedtrace=1000: a line about the scheduler every so many milliseconds, on stderr. sysmon stays awake
+ * for it. The figures are read without stopping anybody, each true at some moment of the line. */
 #include <unistd.h>
 
 #include "debug/debug.h"

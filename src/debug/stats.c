@@ -54,5 +54,6 @@ void go_get_stats(go_stats *stats)
     stats->goroutines = go_count();
     add_sched(stats);
     add_stacks(stats);
-    stats->pollers = go__netpoll_has_waiters() ? 1 : 0;
+    int64_t pollers = go__netpoll_waiters();
+    stats->pollers = pollers > 0 ? (uint64_t)pollers : 0;
 }

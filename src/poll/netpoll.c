@@ -54,13 +54,18 @@ void go__netpoll_wait_less(uint32_t count)
     }
 }
 
-bool go__netpoll_has_waiters(void)
+int64_t go__netpoll_waiters(void)
 {
     int64_t sum = load_rlx(&foreign_waiting);
     for (int i = 0; i < SLOTS; i++) {
         sum += load_rlx(&slots[i].waiting); /* rlx: see above */
     }
-    return sum > 0;
+    return sum;
+}
+
+bool go__netpoll_has_waiters(void)
+{
+    return go__netpoll_waiters() > 0;
 }
 
 void go__netpoll_unwait(uint32_t count)

@@ -22,7 +22,8 @@ void go__netpoll_forked(void); /* in the child of a fork: the poller is the pare
  * with or without a p; one m at a time with a non-zero timeout. */
 void go__netpoll(int64_t timeout_ns, struct go__g_list *ready);
 void go__netpoll_break(void);       /* ends a sleep in go__netpoll; any thread */
-bool go__netpoll_has_waiters(void); /* a goroutine waits for a descriptor; any thread */
+int64_t go__netpoll_waiters(void);  /* how many wait for descriptors, less than 0 for a moment; any thread */
+bool go__netpoll_has_waiters(void); /* somebody does */
 
 /* src/context. */
 struct go__bound;

@@ -98,7 +98,7 @@ struct go__g {
     uint8_t reason;              /* enum go__reason while waiting; by the g before it parks */
     uint8_t slot_kind;           /* enum go__slot_kind; constant */
     uint8_t tied;                /* 1: resumes only on lockedm (rescued from a blocking call, preempted, or go_lock_thread) */
-    uint8_t system;              /* 1: the runtime's own, not counted in go_count and deadlock */
+    uint8_t system;              /* 1: the runtime's own: counted, but marked in dumps and left out of leak reports */
     /* ticket | state of the wait in progress: opened by the g, moved by compare-and-swap, drawn in park.h. */
     go__atomic(uint32_t) claim;
     int32_t wake_code;          /* written by the one waker before go__ready, read by the g after it resumed */

@@ -254,15 +254,8 @@ static void forester(void *arg)
     go_waitgroup_done(&wg);
 }
 
-static void *foreign_forester(void *arg)
-{
-    forester(arg);
-    return NULL;
-}
-
 static void every_wait_ends_when_its_tree_is_cancelled(void)
 {
-    pthread_t thread;
     seed = stress_seed();
     stop_at = stress_deadline();
     never = go_chan_new(0, 0);
@@ -272,7 +265,7 @@ static void every_wait_ends_when_its_tree_is_cancelled(void)
     for (int i = 0; i < 3; i++) {
         go(forester, (void *)(intptr_t)(i + 1));
     }
-    CHECK_EQUAL(pthread_create(&thread, NULL, foreign_forester, (void *)99), 0);
+    pthread_t thread = stress_thread(forester, (void *)99);
     go_waitgroup_wait(&wg);
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
     CHECK(go_sem_try_acquire(&permits, 3));
@@ -338,22 +331,15 @@ static void touch_slots(void *arg)
     go_waitgroup_done(&wg);
 }
 
-static void *foreign_touch(void *arg)
-{
-    touch_slots(arg);
-    return NULL;
-}
-
 static void deadlines_race_with_cancel_and_unref(void)
 {
-    pthread_t thread;
     seed = stress_seed();
     stop_at = stress_deadline();
     go_waitgroup_add(&wg, 7);
     for (int i = 0; i < 6; i++) {
         go(touch_slots, (void *)(intptr_t)(i + 1));
     }
-    CHECK_EQUAL(pthread_create(&thread, NULL, foreign_touch, (void *)77), 0);
+    pthread_t thread = stress_thread(touch_slots, (void *)77);
     go_waitgroup_wait(&wg);
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
     for (int i = 0; i < 4; i++) {

@@ -72,15 +72,8 @@ static void user(void *arg)
     go_waitgroup_done(&wg);
 }
 
-static void *foreign_user(void *arg)
-{
-    user(arg);
-    return NULL;
-}
-
 static void every_arming_ends_once(void)
 {
-    pthread_t thread;
     seed = stress_seed();
     stop_at = stress_deadline();
     for (int i = 0; i < SHARED; i++) {
@@ -94,7 +87,7 @@ static void every_arming_ends_once(void)
     for (int i = 0; i < USERS; i++) {
         go(user, (void *)(intptr_t)(i + 1));
     }
-    CHECK_EQUAL(pthread_create(&thread, NULL, foreign_user, NULL), 0);
+    pthread_t thread = stress_thread(user, NULL);
     go_waitgroup_wait(&wg);
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
     for (int i = 0; i < SHARED; i++) {
@@ -281,12 +274,6 @@ static void a_hundred_thousand_sleepers(void)
     go_waitgroup_wait(&wg);
 }
 
-static void *foreign_sleeper(void *arg)
-{
-    sleep_a_lot(arg);
-    return NULL;
-}
-
 static void foreign_threads_sleep_among_goroutines(void)
 {
     pthread_t threads[8];
@@ -294,7 +281,7 @@ static void foreign_threads_sleep_among_goroutines(void)
     stop_at = stress_deadline();
     go_waitgroup_add(&wg, 8 + 20);
     for (int i = 0; i < 8; i++) {
-        CHECK_EQUAL(pthread_create(&threads[i], NULL, foreign_sleeper, (void *)(intptr_t)(i + 100)), 0);
+        threads[i] = stress_thread(sleep_a_lot, (void *)(intptr_t)(i + 100));
     }
     for (int i = 0; i < 20; i++) {
         go(sleep_a_lot, (void *)(intptr_t)(i + 1));

@@ -3,6 +3,7 @@
 #ifndef GO_TESTS_SUPPORT_STRESS_H
 #define GO_TESTS_SUPPORT_STRESS_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,36 @@ static inline uint32_t stress_random(uint64_t *state)
 static inline uint32_t stress_below(uint64_t *state, uint32_t n)
 {
     return (uint32_t)(((uint64_t)stress_random(state) * n) >> 31);
+}
+
+struct stress_thread {
+    void (*fn)(void *arg);
+    void *arg;
+    atomic_int known;
+};
+
+static inline void *stress_thread_main(void *arg)
+{
+    struct stress_thread *started = arg;
+    void (*fn)(void *) = started->fn;
+    void *fn_arg = started->arg;
+    CHECK_EQUAL(go_sleep(0), 0);
+    atomic_store(&started->known, 1);
+    fn(fn_arg);
+    return NULL;
+}
+
+/* A thread that goroutines are going to wait for. It has used goco when this returns: until then the runtime cannot know that somebody is
+ * left who may wake the others, and where threads get no CPU for as long as a case lasts, it would report a deadlock. */
+static inline pthread_t stress_thread(void (*fn)(void *arg), void *arg)
+{
+    pthread_t thread;
+    struct stress_thread started = {fn, arg, 0};
+    CHECK_EQUAL(pthread_create(&thread, NULL, stress_thread_main, &started), 0);
+    while (!atomic_load(&started.known)) {
+        CHECK_EQUAL(go_sleep(GO_MILLISECOND), 0);
+    }
+    return thread;
 }
 
 #endif

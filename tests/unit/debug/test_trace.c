@@ -247,6 +247,45 @@ static void test_statistics_count_what_happened(void **state)
     assert_memory_equal(&stats, &zero, sizeof stats);
 }
 
+static void read_one(void *arg)
+{
+    char byte;
+    CHECK(go_read(*(int *)arg, &byte, 1) == 1);
+}
+
+static uint64_t waiting_for_descriptors(void)
+{
+    go_stats stats;
+    go_get_stats(&stats);
+    return stats.pollers;
+}
+
+static int readers_counted(void *arg)
+{
+    int ends[2];
+    (void)arg;
+    CHECK(pipe(ends) == 0);
+    CHECK(waiting_for_descriptors() == 0);
+    for (int i = 0; i < 3; i++) {
+        go(read_one, &ends[0]);
+    }
+    while (waiting_for_descriptors() == 0) { /* one has the turn to read, the others wait for it */
+        CHECK(go_sleep(GO_MILLISECOND) == 0);
+    }
+    CHECK(go_write(ends[1], "abc", 3) == 3);
+    while (go_count() > 1) {
+        CHECK(go_sleep(GO_MILLISECOND) == 0);
+    }
+    CHECK(waiting_for_descriptors() == 0);
+    return go_close(ends[0]) + go_close(ends[1]);
+}
+
+static void test_who_waits_for_descriptors_is_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(readers_counted, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_path_that_cannot_be_written_is_an_error_at_start),
         cmocka_unit_test(test_traces_start_and_stop_while_all_ps_are_busy),
         cmocka_unit_test(test_statistics_count_what_happened),
+        cmocka_unit_test(test_who_waits_for_descriptors_is_counted),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }
