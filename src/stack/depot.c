@@ -48,10 +48,10 @@ static struct go__slab *slab_of(const struct go__depot *depot, const void *node)
     return (struct go__slab *)((uintptr_t)node & ~(uintptr_t)(depot->slab_bytes - 1));
 }
 
-void go__depot_init(struct go__depot *depot, uintptr_t hint, size_t stack_bytes, bool guarded)
+void go__depot_init(struct go__depot *depot, uint32_t area, size_t stack_bytes, bool guarded)
 {
     go__zero(depot, sizeof *depot);
-    depot->hint = depot->next_hint = hint;
+    go__area_init(&depot->area, area);
     depot->stack_bytes = stack_bytes;
     depot->guarded = guarded;
     depot->stride = stack_bytes + GO__HEAD_BYTES + (guarded ? GO__GUARD_BYTES : 0);
@@ -72,10 +72,7 @@ static void slab_unmap(struct go__depot *depot, struct go__slab *slab)
     }
     go__list_remove(&slab->all_link);
     depot->slab_count--;
-    if ((uintptr_t)slab < depot->next_hint) {
-        depot->next_hint = (uintptr_t)slab; /* the lowest hole we know of */
-    }
-    go__vm_unmap(slab, depot->slab_bytes);
+    go__area_unmap(&depot->area, slab, depot->slab_bytes);
 }
 
 void go__depot_destroy(struct go__depot *depot)
@@ -89,12 +86,9 @@ void go__depot_destroy(struct go__depot *depot)
 /* depot->lock held. */
 static struct go__slab *slab_new(struct go__depot *depot)
 {
-    struct go__slab *slab = go__vm_map(depot->next_hint, depot->slab_bytes, depot->slab_bytes);
+    struct go__slab *slab = go__area_map(&depot->area, depot->slab_bytes, depot->slab_bytes);
     if (slab == NULL) {
         return NULL;
-    }
-    if ((uintptr_t)slab >= depot->hint && (uintptr_t)slab - depot->hint < GO__AREA_BYTES / 2) {
-        depot->next_hint = (uintptr_t)slab + depot->slab_bytes;
     }
     char *populated = (char *)slab;
     if (depot->guarded) {

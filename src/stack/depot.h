@@ -10,6 +10,7 @@
 #include "base/atomic.h"
 #include "base/list.h"
 #include "os/futex.h"
+#include "stack/area.h"
 
 #define GO__GUARD_BYTES 65536u /* more than most frames that unchecked code makes in one step */
 
@@ -23,7 +24,6 @@ struct go__slab;
 
 struct go__depot {
     /* Constant between init and destroy. */
-    uintptr_t hint;     /* where its slabs go, see go__depot_area */
     size_t stack_bytes; /* a multiple of 16; with the head whole pages when guarded */
     size_t stride;      /* guard + stack + head */
     size_t slab_bytes;  /* a power of two, and the alignment of its slabs */
@@ -36,17 +36,10 @@ struct go__depot {
     uint32_t slab_count, empty_count;
     uint64_t out;    /* slots handed out */
     uint64_t handed; /* slots ever handed out */
-    uintptr_t next_hint;
+    struct go__area area;
 };
 
-/* A program that leaves segments by longjmp keeps the limit word of the deeper one. Areas are ordered so that this stale limit
- * lies above every stack pointer of a shallower one: the next check in split code fails, and morestack puts things right. Slots
- * lie lowest, then segments by size, and a deeper segment is a larger one. */
-#define GO__AREA_BASE     UINT64_C(0x080000000000)
-#define GO__AREA_BYTES    UINT64_C(0x040000000000)
-#define go__depot_area(n) ((uintptr_t)(GO__AREA_BASE + (uint64_t)(n)*GO__AREA_BYTES))
-
-void go__depot_init(struct go__depot *depot, uintptr_t hint, size_t stack_bytes, bool guarded);
+void go__depot_init(struct go__depot *depot, uint32_t area, size_t stack_bytes, bool guarded);
 void go__depot_destroy(struct go__depot *depot);
 
 /* go__depot_take: prepends up to `want` slots to *list, linked; their heads are zero but for the link. Returns how many.

@@ -23,7 +23,7 @@ void go__segments_init(size_t first_bytes, size_t max_bytes)
     size_t bytes = first_bytes < GO__SEG_MINIMUM ? GO__SEG_MINIMUM : first_bytes;
     level_count = 0;
     do {
-        go__depot_init(&levels[level_count], go__depot_area(3 + level_count), bytes - GO__HEAD_BYTES, true);
+        go__depot_init(&levels[level_count], GO__AREA_SEGMENTS + level_count, bytes - GO__HEAD_BYTES, true);
         level_count++;
         bytes *= 2;
     } while (level_count < GO__SEG_LEVELS && bytes <= max_bytes);

@@ -31,7 +31,8 @@ struct custom {
 };
 #define CUSTOM_RECORD 64u
 static go__futex_mutex custom_lock; /* leaf */
-static go__list customs;            /* under custom_lock */
+static go__list customs;            /* under custom_lock, as the next one */
+static struct go__area custom_area;
 
 static size_t round_up(size_t bytes, size_t to)
 {
@@ -49,9 +50,10 @@ int go__stacks_init(const struct go__stacks_config *config)
     max_bytes = config->max < reserve_bytes ? reserve_bytes : config->max;
     small_on = GO__STACK_SPLIT && !config->no_small && go__link_is_split();
     last_trim = 0;
-    go__depot_init(&depots[GO__SLOT_SMALL], go__depot_area(0), GO__SMALL_BYTES, false);
-    go__depot_init(&depots[GO__SLOT_RESERVED], go__depot_area(1), reserved_stack_bytes, true);
+    go__depot_init(&depots[GO__SLOT_SMALL], GO__AREA_SMALL, GO__SMALL_BYTES, false);
+    go__depot_init(&depots[GO__SLOT_RESERVED], GO__AREA_RESERVED, reserved_stack_bytes, true);
     go__list_init(&customs);
+    go__area_init(&custom_area, GO__AREA_CUSTOM);
     go__segments_init(reserve_bytes, max_bytes);
     return 0;
 }
@@ -127,6 +129,13 @@ void go__slots_return(enum go__slot_kind kind, struct go__g *list, uint32_t coun
     go__depot_give(&depots[kind], (struct go__slot_node *)(void *)list, count);
 }
 
+static void custom_unmap(char *lo, size_t bytes)
+{
+    go__futex_lock(&custom_lock);
+    go__area_unmap(&custom_area, lo, bytes);
+    go__futex_unlock(&custom_lock);
+}
+
 struct go__g *go__slot_custom_new(size_t stack_bytes)
 {
     size_t page = go__vm_page();
@@ -135,13 +144,15 @@ struct go__g *go__slot_custom_new(size_t stack_bytes)
     }
     stack_bytes = stack_bytes < RESERVE_MINIMUM ? RESERVE_MINIMUM : stack_bytes;
     size_t bytes = GO__GUARD_BYTES + round_up(stack_bytes + GO__HEAD_BYTES + CUSTOM_RECORD, page);
-    char *lo = go__vm_map(go__depot_area(2), bytes, page);
+    go__futex_lock(&custom_lock);
+    char *lo = go__area_map(&custom_area, bytes, page);
+    go__futex_unlock(&custom_lock);
     if (lo == NULL) {
         return NULL;
     }
     go__vm_no_huge(lo, bytes);
     if (go__vm_guard(lo, GO__GUARD_BYTES) != 0) {
-        go__vm_unmap(lo, bytes);
+        custom_unmap(lo, bytes);
         return NULL;
     }
     struct custom *custom = (struct custom *)(void *)(lo + bytes - CUSTOM_RECORD);
@@ -160,8 +171,8 @@ void go__slot_custom_free(struct go__g *gp)
     struct custom *custom = (struct custom *)(void *)((char *)gp + GO__HEAD_BYTES);
     go__futex_lock(&custom_lock);
     go__list_remove(&custom->link);
+    go__area_unmap(&custom_area, gp->custom_lo, custom->bytes);
     go__futex_unlock(&custom_lock);
-    go__vm_unmap(gp->custom_lo, custom->bytes);
 }
 
 void *go__slot_lo(const struct go__g *gp)

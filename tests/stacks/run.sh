@@ -23,7 +23,7 @@ flags="-std=gnu11 -O2 -g -I$source/include -I$source/src -I$source/tests"
 split=-fsplit-stack
 [ "$cc" = gcc ] && split="-fsplit-stack -maccumulate-outgoing-args"
 objects=
-for file in stack/depot stack/slots stack/grow stack/prologue os/vm os/fatal os/futex arch/gobuf_init; do
+for file in stack/area stack/depot stack/slots stack/grow stack/prologue os/vm os/fatal os/futex arch/gobuf_init; do
     object=$(basename $file).o
     "$cc" $flags -DGO__GOROUTINE_STACK=1 -mgeneral-regs-only -c "$source/src/$file.c" -o "$object"
     objects="$objects $object"

@@ -17,6 +17,7 @@
 #include "os/vm.h"
 #include "sched/rt.h"
 #include "stack/depot.h"
+#include "stack/grow.h"
 #include "stack/stack.h"
 
 static int start(void **state)
@@ -187,6 +188,71 @@ static void test_custom_slots_have_at_least_what_was_asked(void **state)
     assert_null(go__slot_custom_new((size_t)1 << 62));
 }
 
+#if GO__STACK_SPLIT
+static void assert_in_area(const struct go__g *gp, uint32_t area)
+{
+    uintptr_t lo = (uintptr_t)(GO__AREA_BASE + area * GO__AREA_BYTES);
+    assert_in_range((uintptr_t)gp, lo, lo + GO__AREA_BYTES - 1);
+}
+
+/* Hands out `count` slots, looks where they are and takes back all but `kept`, which are left in *list. */
+static void come_and_go(enum go__slot_kind kind, struct go__g **list, uint32_t count, uint32_t kept)
+{
+    assert_int_equal(go__slots_refill(kind, list, count), count);
+    uint32_t n = 0;
+    struct go__g **at = list;
+    for (; *at != NULL && n < kept; at = &(*at)->link, n++) {
+        assert_in_area(*at, kind == GO__SLOT_SMALL ? GO__AREA_SMALL : GO__AREA_RESERVED);
+    }
+    struct go__g *rest = *at;
+    *at = NULL;
+    for (n = 0, at = &rest; *at != NULL; at = &(*at)->link, n++) {
+        assert_in_area(*at, kind == GO__SLOT_SMALL ? GO__AREA_SMALL : GO__AREA_RESERVED);
+    }
+    go__slots_return(kind, rest, n);
+}
+
+/* Slabs that came after a hole had been filled, and each second custom slot, once lay among the libraries, above the segments: a limit
+ * left behind by longjmp then passed for theirs. */
+static void test_slots_stay_below_the_segments_whatever_came_and_went(void **state)
+{
+    (void)state;
+    for (int kind = GO__SLOT_SMALL; kind <= GO__SLOT_RESERVED; kind++) {
+        struct go__g *list = NULL;
+        uint32_t slabs = kind == GO__SLOT_SMALL ? 900 : 50;
+        for (uint32_t turn = 1; turn < 6; turn++) {
+            come_and_go((enum go__slot_kind)kind, &list, slabs * 30, slabs * (30 - 5 * turn));
+        }
+    }
+    struct go__g *custom[5];
+    for (int turn = 0; turn < 3; turn++) {
+        for (size_t i = 0; i < go__countof(custom); i++) {
+            custom[i] = go__slot_custom_new((size_t)1 << 20);
+            assert_non_null(custom[i]);
+            assert_in_area(custom[i], GO__AREA_CUSTOM);
+        }
+        for (size_t i = go__countof(custom); i-- > 0;) {
+            go__slot_custom_free(custom[i]);
+        }
+    }
+}
+
+/* Another one's mapping in the way costs a place, not the slot. */
+static void test_what_lies_in_an_area_is_passed_by(void **state)
+{
+    (void)state;
+    uintptr_t lo = (uintptr_t)(GO__AREA_BASE + GO__AREA_CUSTOM * GO__AREA_BYTES);
+    size_t bytes = (size_t)1 << 30;
+    void *other = go__vm_map(lo, bytes, go__vm_page());
+    assert_int_equal((uintptr_t)other, lo);
+    struct go__g *gp = go__slot_custom_new((size_t)1 << 20);
+    assert_non_null(gp);
+    assert_in_area(gp, GO__AREA_CUSTOM);
+    go__slot_custom_free(gp);
+    go__vm_unmap(other, bytes);
+}
+#endif
+
 static void test_the_byte_below_a_stack_faults(void **state)
 {
     (void)state;
@@ -335,6 +401,8 @@ int main(void)
 #if GO__STACK_SPLIT
         TEST(test_small_slots_hold_2048_bytes_and_cost_less_than_2400),
         TEST(test_canary_tells_an_overrun),
+        TEST(test_slots_stay_below_the_segments_whatever_came_and_went),
+        TEST(test_what_lies_in_an_area_is_passed_by),
 #endif
         TEST(test_the_last_slot_returned_comes_first),
         TEST(test_enumeration_finds_every_live_goroutine),
