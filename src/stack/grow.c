@@ -18,9 +18,34 @@
 static struct go__depot levels[GO__SEG_LEVELS]; /* constant but for what their locks cover */
 static uint32_t level_count;
 
+#if GO__STACK_SPLIT
+uint32_t go__grow_xsave_bytes; /* constant from the first run on, as the next one */
+uint32_t go__grow_has_xsave;
+
+static void ask_cpu(void)
+{
+    uint32_t a = 1, b, c = 0, d;
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    bool xsave = (c & (UINT32_C(1) << 27)) != 0; /* OSXSAVE */
+    b = 512;
+    if (xsave) {
+        a = 0xD;
+        c = 0;
+        __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d)); /* b: bytes for what the system enabled */
+    }
+    go__grow_has_xsave = xsave;
+    go__grow_xsave_bytes = (b + 63) & ~UINT32_C(63);
+}
+#endif
+
 void go__segments_init(size_t first_bytes, size_t max_bytes)
 {
     size_t bytes = first_bytes < GO__SEG_MINIMUM ? GO__SEG_MINIMUM : first_bytes;
+#if GO__STACK_SPLIT
+    if (go__grow_xsave_bytes == 0) {
+        ask_cpu();
+    }
+#endif
     level_count = 0;
     do {
         go__depot_init(&levels[level_count], GO__AREA_SEGMENTS + level_count, bytes - GO__HEAD_BYTES, true);
@@ -218,9 +243,6 @@ _Static_assert(GO__LIMIT_WORD == 0x70, "the two functions above spell it out");
 
 #define CROSS_SPARE 256u /* what the crossing itself takes of a segment, at most */
 
-uint32_t go__grow_xsave_bytes;
-uint32_t go__grow_has_xsave;
-
 static struct go__g *running(void)
 {
     struct go__m *mp = go__m();
@@ -313,19 +335,11 @@ static struct go__segment *next_segment(struct go__g *gp, size_t need)
     return seg;
 }
 
-static void ask_cpu(void)
+/* NULL: there is none, and the goroutine goes on. Giving way must not be what ends it. */
+static struct go__segment *segment_to_give_way(const struct go__g *gp)
 {
-    uint32_t a = 1, b, c = 0, d;
-    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    bool xsave = (c & (UINT32_C(1) << 27)) != 0; /* OSXSAVE */
-    b = 512;
-    if (xsave) {
-        a = 0xD;
-        c = 0;
-        __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d)); /* b: bytes for what the system enabled */
-    }
-    go__grow_has_xsave = xsave;
-    go__grow_xsave_bytes = (b + 63) & ~UINT32_C(63);
+    uint32_t level = next_level(gp, GO__ROOM_BYTES);
+    return level != NONE ? segment_acquire(level, &go__m()->segs) : NULL;
 }
 
 static struct go__grow_result GO__NOINLINE enter_slowly(struct go__grow_frame *frame, struct go__g *gp)
@@ -345,11 +359,8 @@ static struct go__grow_result GO__NOINLINE enter_slowly(struct go__grow_frame *f
     reconcile(state, sp);
     uintptr_t limit = state->top != NULL ? state->top->limit : state->slot_limit;
     set_limit_word(limit);
-    if (poisoned && next_level(gp, GO__ROOM_BYTES) != NONE) { /* else it goes on: giving way must not be what ends it */
-        if (go__grow_xsave_bytes == 0) {
-            ask_cpu();
-        }
-        struct go__segment *seg = next_segment(gp, GO__ROOM_BYTES);
+    struct go__segment *seg = poisoned ? segment_to_give_way(gp) : NULL;
+    if (seg != NULL) {
         link_segment(state, seg, (uintptr_t)&frame->rbp, limit);
         state->slot_limit = 0; /* afterwards the slow way again: the warm one takes for granted that the frame does not fit */
         return (struct go__grow_result){seg->hi, GO__GROW_PREEMPT};
