@@ -329,13 +329,11 @@ int go_chan_try_send(go_chan *c, const void *elem)
     if (c == NULL) {
         return -EAGAIN;
     }
-    /* Fails without the lock if the channel is seen not closed and without room. A closed channel never has room again, so whatever
-     * happens between the two looks and in whichever order they are made, there was a moment at which both were true. */
-    if (load_rlx(&c->closed) == 0) {
-        bool full = c->capacity != 0 ? load_rlx(&c->count) >= c->capacity : load_rlx(&c->receivers.first) == NULL;
-        if (full) {
-            return -EAGAIN;
-        }
+    /* Fails without the lock if the channel is seen without room, and then not closed: so it was not at the first look either. acq: a close
+     * stores closed before it takes the receivers away. */
+    bool full = c->capacity != 0 ? load_acq(&c->count) >= c->capacity : load_acq(&c->receivers.first) == NULL;
+    if (full && load_rlx(&c->closed) == 0) {
+        return -EAGAIN;
     }
     go__chan_lock(c);
     int result = send_now(c, elem);

@@ -186,13 +186,14 @@ int go__context_ensure_armed(go_context *ctx)
         return 0;
     }
     uint64_t run = go__sched.run_number;
-    for (; ctx != NULL && ctx->deadline != INT64_MAX; ctx = ctx->parent) {
-        if (load_rlx(&ctx->chain_run) == run) { /* rlx: a hint; arm decides under the lock */
-            break;
-        }
-        if (ctx->own_deadline && arm(ctx, run) != 0) {
+    go_context *at = ctx;
+    /* rlx: a hint; arm decides under the lock */
+    for (; at != NULL && at->deadline != INT64_MAX && load_rlx(&at->chain_run) != run; at = at->parent) {
+        if (at->own_deadline && arm(at, run) != 0) {
             return -ENOMEM;
         }
+    }
+    for (; ctx != at; ctx = ctx->parent) { /* only now: the whole chain above is armed */
         store_rlx(&ctx->chain_run, run);
     }
     return 0;

@@ -285,6 +285,7 @@ static void g_prepare(struct go__g *gp, const struct spawn *sp, uint64_t id)
     gp->parent = sp->parent != NULL ? sp->parent->id : 0;
     gp->created_at = sp->pc;
     gp->reason = GO__REASON_NONE;
+    gp->system = 0;
     gp->cxa[0] = gp->cxa[1] = NULL;
     go__gobuf_init(&gp->buf, hi, go__slot_limit(gp), goroutine_main, gp);
     if (go__unlikely(go__sched.valgrind) && gp->valgrind_id == 0) {

@@ -368,7 +368,8 @@ static void main_goroutine(void *arg)
 {
     struct main_call *call = arg;
     go__sched.result = call->fn(call->arg);
-    struct go__m *mp = go__enter();
+    struct go__m *mp = go__m();
+    go__enter_parking(mp); /* main may have lost its p, to hogs that keep it, and needs none to end the run */
     /* sc: no goroutine is scheduled from here on; pairs with the loads in find_runnable, sysmon and the poller. */
     store_sc(&go__sched.stopping, 1u);
     struct go__g *gp = mp->curg;

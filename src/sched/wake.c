@@ -268,8 +268,13 @@ void go__handoff(struct go__p *pp)
         m_start(pp, false);
         return;
     }
-    fence_sc(); /* the p is idle, then poll_until is read; the sleeper in the poller does it the other way round */
-    if (load_rlx(&pp->timer_next) < load_sc(&go__sched.poll_until)) { /* foreign threads arm in a heap whose p is on its way */
+    /* [idle-race]: the p is idle, now look at every queue, for those who queued while no p was idle woke nobody; and read poll_until: the
+     * sleeper in the poller stores it, then looks for idle ps. */
+    fence_sc();
+    if (load_rlx(&go__sched.spinning) == 0 && go__work_waits()) {
+        go__wakep();
+    }
+    if (go__timers_earliest() < load_sc(&go__sched.poll_until)) { /* foreign threads arm in a heap whose p is on its way */
         go__netpoll_break();
     }
 }

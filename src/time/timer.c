@@ -325,7 +325,7 @@ struct go__timers *go__timers_reserve(void)
 void go__timers_unreserve(struct go__timers *heap)
 {
     struct go__timers *h = lock_current(heap);
-    if (h->reserved > 0) { /* 0: the run it was made in is over */
+    if (h->reserved > 0) { /* 0: the run it was made in is over, or it went to another heap with the timers of its p */
         h->reserved--;
     }
     go__spin_unlock(&h->lock);
@@ -335,8 +335,10 @@ bool go__timer_arm_reserved(struct go__timers *heap, struct go__timer *t, int64_
 {
     struct go__timers *h = lock_current(heap);
     bool first = false;
-    if (h->reserved > 0) { /* 0: the run it was made in is over, and nothing fires any more */
-        h->reserved--;
+    /* Its p may have gone and come back meanwhile, and the reservation with the timers to another heap, where it stays: this one has had
+     * room for it since. No p: the run it was made in is over, and nothing fires any more. */
+    if (h->p != NULL && (h->reserved > 0 || h->used < h->room)) {
+        h->reserved -= h->reserved > 0;
         insert(h, t, when);
         first = entry_at(h, ROOT)->slot + 1 == t->index;
         publish(h);

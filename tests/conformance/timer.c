@@ -283,13 +283,18 @@ static void waiting_on_a_stopped_timer_waits(void)
 static void stopping_a_timer_leaves_its_receivers_waiting(void)
 {
     go_timer *t = go_timer_new(3 * step);
+    go_chan *end = go_chan_new(0, 0);
+    go_chan *two[] = {go_timer_chan(t), end};
     received = 0;
     go_waitgroup_add(&wg, 1);
-    go(receive_one, go_timer_chan(t));
+    go(receive_one, two);
     CHECK_EQUAL(go_sleep(step), 0);
     bool pending = go_timer_stop(t); /* false: the machine was too busy */
+    CHECK_EQUAL(go_sleep(3 * step), 0);
+    CHECK_EQUAL(go_chan_close(end), 0);
     go_waitgroup_wait(&wg);
     CHECK_EQUAL(received, pending ? 0 : 1);
+    go_chan_unref(end);
     go_timer_free(t);
 }
 

@@ -3,6 +3,9 @@
 
 #include <stdatomic.h>
 
+#include "sched/rt.h"
+#include "time/timer.h"
+
 #define WORKERS 16
 #define ROUNDS  25
 
@@ -137,11 +140,70 @@ static void timers_survive_ps_that_go_and_come_back(void **state)
     child_exits(run, NULL, 0);
 }
 
+/* --- a reservation of a p that goes and comes back --- */
+
+static atomic_int fired, armed;
+
+static int64_t note_fire(struct go__timer *t, int64_t now, struct go__g_list *ready)
+{
+    (void)t;
+    (void)now;
+    (void)ready;
+    fired = 1;
+    return INT64_MAX;
+}
+
+/* On p 1. The timer that was armed with such a reservation never fired. */
+static void reserve_and_arm(void *arg)
+{
+    static struct go__timer timer = {.fire = note_fire};
+    (void)arg;
+    if (armed || go__m()->p->index != 1) {
+        return;
+    }
+    armed = 1;
+    struct go__timers *heap = go__timers_reserve();
+    CHECK_EQUAL(go_set_procs(1), 2);
+    CHECK_EQUAL(go_set_procs(2), 1);
+    int64_t now = go_now();
+    if (go__timer_arm_reserved(heap, &timer, now)) {
+        go__timers_announce(heap, now);
+    }
+}
+
+static int reserve_on_the_second_p(void *arg)
+{
+    (void)arg;
+    while (!armed) {
+        go(reserve_and_arm, NULL);
+        int64_t until = go_now() + 20 * GO_MICROSECOND;
+        while (go_now() < until) {} /* so that it is stolen now and then */
+        go_yield();
+    }
+    while (!fired) {
+        CHECK_EQUAL(go_sleep(GO_MILLISECOND), 0);
+    }
+    return 0;
+}
+
+static int two_ps(void *arg)
+{
+    const go_config two = {.procs = 2};
+    return go_run_config(&two, reserve_on_the_second_p, arg);
+}
+
+static void room_reserved_on_a_p_that_came_back_is_still_there(void **state)
+{
+    (void)state;
+    child_exits(two_ps, NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_may_end_while_goroutines_stop_the_world),
         cmocka_unit_test(timers_survive_ps_that_go_and_come_back),
+        cmocka_unit_test(room_reserved_on_a_p_that_came_back_is_still_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,6 +230,38 @@ static void a_run_returns_what_main_returned_however_short_it_was(void **state)
     child_exits(many_short_runs, NULL, 0);
 }
 
+/* --- a main that has lost its p --- */
+
+static void compute_for_ever(void *arg)
+{
+    (void)arg;
+    for (volatile int busy = 1; busy;) {}
+}
+
+/* Beyond four hogs a p the next one keeps it. */
+static int more_hogs_than_may_be(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 6; i++) {
+        go(compute_for_ever, NULL);
+    }
+    (void)usleep(200000); /* an undeclared blocking call: sysmon takes the p */
+    return 7;
+}
+
+static int run_with_hogs(void *arg)
+{
+    const go_config one = {.procs = 1, .stop_timeout = 10 * GO_MILLISECOND};
+    (void)arg;
+    return go_run_config(&one, more_hogs_than_may_be, NULL);
+}
+
+static void main_returns_though_hogs_keep_every_p(void **state)
+{
+    (void)state;
+    child_exits(run_with_hogs, NULL, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_wait_that_was_served_before_the_end_returns_what_it_got),
         cmocka_unit_test(a_wait_begun_in_one_run_does_not_last_into_the_next),
         cmocka_unit_test(a_run_returns_what_main_returned_however_short_it_was),
+        cmocka_unit_test(main_returns_though_hogs_keep_every_p),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,6 +334,32 @@ static int many_dumpers(void *arg)
     return 0;
 }
 
+/* The goroutine that delivered signals leaves its record to the next one, which is the program's. */
+static int after_a_deliverer(void *arg)
+{
+    (void)arg;
+    never = go_chan_new(sizeof(int), 1);
+    CHECK(go_signal_notify(never, SIGUSR1) == 0);
+    CHECK(go_signal_stop(never, SIGUSR1) == 0);
+    while (go_count() > 1) {
+        CHECK(go_sleep(GO_MILLISECOND) == 0);
+    }
+    static const char large[600]; /* on a reserved stack, as the deliverer */
+    for (int i = 0; i < 100; i++) {
+        go_copy(receiver, large, sizeof large);
+    }
+    go_yield();
+    take_dump();
+    CHECK(strstr(text, "(runtime)") == NULL);
+    return 0;
+}
+
+static void test_a_recycled_goroutine_is_not_the_runtimes(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(after_a_deliverer, NULL), 0);
+}
+
 static void test_dumps_at_the_same_time_take_turns(void **state)
 {
     (void)state;
@@ -408,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_a_computing_goroutine_does_not_hold_up_the_dump),
         cmocka_unit_test(test_another_thread_may_dump),
         cmocka_unit_test(test_dumps_at_the_same_time_take_turns),
+        cmocka_unit_test(test_a_recycled_goroutine_is_not_the_runtimes),
         cmocka_unit_test(test_sigquit_dumps_to_stderr_and_the_program_goes_on),
         cmocka_unit_test(test_the_programs_own_sigquit_handler_stays),
     };
