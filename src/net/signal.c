@@ -2,6 +2,8 @@
  *
  * One goroutine, there as long as there are subscriptions, reads the eventfd that the handler writes to and sends. It marks the
  * subscription it is sending to, so that go_signal_stop, once the subscription is out of the list, waits the moment until that is over.
+ * Whoever subscribes after the last subscription has ended waits for the end of that goroutine, which may still be sending, before
+ * starting the next: two at once would overwrite each other's marks.
  * A signal that was caught before the subscription ended is sent to it, if need be by go_signal_stop itself.
  *
  * `changing` serialises notify and stop, which make system calls and enter the scheduler; `lock` covers the list. A goroutine that the
@@ -35,6 +37,7 @@ static go__spinlock lock;
 static struct subscription *all;     /* under lock */
 static struct subscription *sending; /* what the deliverer sends to just now; under lock */
 static int delivering;              /* the signal whose count the deliverer takes or has taken and not yet sent, or 0; under lock */
+static uintptr_t deliverer;         /* the argument of the one that may still deliver, or 0; under lock */
 static uint32_t users[GO__SIGNALS]; /* subscriptions of each signal; under changing */
 static int event_fd = -1;           /* under changing */
 static uint32_t round_number;       /* the deliverer only */
@@ -87,6 +90,35 @@ static void deliver_all(void)
     }
 }
 
+static void set_deliverer(uintptr_t argument)
+{
+    go__spin_lock(&lock);
+    deliverer = argument;
+    go__spin_unlock(&lock);
+}
+
+/* No argument comes twice, so one that its run left behind does not end another's time. */
+static void end_delivering(uintptr_t argument)
+{
+    go__spin_lock(&lock);
+    if (deliverer == argument) {
+        deliverer = 0;
+    }
+    go__spin_unlock(&lock);
+}
+
+/* `changing` held, which no deliverer takes; its descriptor is closed. */
+static void await_deliverer(void)
+{
+    go__spin_lock(&lock);
+    while (deliverer != 0) {
+        go__spin_unlock(&lock);
+        go__yield(); /* in the middle of sends that do not wait, or about to find the descriptor closed */
+        go__spin_lock(&lock);
+    }
+    go__spin_unlock(&lock);
+}
+
 static void deliver_signals(void *arg)
 {
     struct go__fd_use hold = {.fd = (int)(uint32_t)(uintptr_t)arg, .generation = (uint32_t)((uintptr_t)arg >> 32)};
@@ -97,6 +129,7 @@ static void deliver_signals(void *arg)
     while (go_read(hold.fd, &count, sizeof count) > 0) {
         deliver_all();
     }
+    end_delivering((uintptr_t)arg);
     go__fd_end(&hold);
 }
 
@@ -116,8 +149,25 @@ static void set_target(int fd)
 }
 
 /* `changing` held. */
+static int spawn_deliverer(int fd)
+{
+    /* The deliverer's from now on: as long as it may still read, the number cannot be another descriptor's. */
+    struct go__fd_use hold;
+    (void)go__fd_hold(&hold, fd);
+    uintptr_t argument = (uintptr_t)hold.generation << 32 | (uint32_t)fd;
+    set_deliverer(argument);
+    int error = go__spawn_deep(deliver_signals, (void *)argument);
+    if (error != 0) {
+        end_delivering(argument);
+        go__fd_end(&hold);
+    }
+    return error;
+}
+
+/* `changing` held. */
 static int start(void)
 {
+    await_deliverer();
     long fd = go__syscall2(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0) {
         return (int)fd;
@@ -131,13 +181,7 @@ static int start(void)
     struct go__fd *r = go__fd_peek((int)fd);
     error = go__netpoll_register(r, (int)fd, go__fd_generation(load_rlx(&r->word))); /* rlx: nobody else knows fd */
     if (error == 0) {
-        /* The deliverer's from now on: as long as it may still read, the number cannot be another descriptor's. */
-        struct go__fd_use hold;
-        (void)go__fd_hold(&hold, (int)fd);
-        error = go__spawn_deep(deliver_signals, (void *)((uintptr_t)hold.generation << 32 | (uint32_t)fd));
-        if (error != 0) {
-            go__fd_end(&hold);
-        }
+        error = spawn_deliverer((int)fd);
     }
     if (error != 0) {
         event_fd = -1;
@@ -335,16 +379,24 @@ int go_signal_stop(go_chan *c, int signo)
     return 0;
 }
 
+/* The deliverer is dropped wherever it stands: nobody waits for it. */
+static void forget_deliverer(void)
+{
+    go__spin_lock(&lock);
+    sending = NULL;
+    delivering = 0;
+    deliverer = 0;
+    go__spin_unlock(&lock);
+}
+
 /* No goroutine runs any more. A foreign thread comes out of its change, a goroutine does not. */
 static void begin_last_change(void)
 {
-    go__spin_lock(&lock);
-    sending = NULL; /* the deliverer is dropped wherever it stands: nobody waits for it */
-    delivering = 0;
-    go__spin_unlock(&lock);
+    forget_deliverer();
     if (!go__futex_trylock(&changing) && !load_rlx(&changed_by_goroutine)) { /* rlx: see begin_change */
         go__futex_lock(&changing);
     }
+    forget_deliverer(); /* a foreign thread's change may have been to start one */
 }
 
 void go__signals_stop(void)

@@ -1,6 +1,7 @@
 /* Signals into channels. */
 #include "unit/net/net_support.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -190,6 +191,51 @@ NET_TEST(nothing_comes_after_stop)
     return 0;
 }
 
+static atomic_int fired;
+
+static void *fire(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&stop)) {
+        atomic_fetch_add(&fired, 1);
+        CHECK(kill(getpid(), SIGUSR1) == 0);
+        usleep(10);
+    }
+    return NULL;
+}
+
+/* Each time the goroutine that delivers ends and another is started, the old one in the middle of a delivery perhaps. */
+NET_TEST(the_only_subscription_comes_and_goes)
+{
+    enum { ROUNDS = 3000 };
+    pthread_t thread;
+    int received = 0, signo;
+    signal(SIGUSR1, SIG_IGN);
+    atomic_store(&stop, 0);
+    atomic_store(&fired, 0);
+    CHECK(pthread_create(&thread, NULL, fire, NULL) == 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        go_chan *c = go_chan_new(sizeof(int), 64);
+        CHECK(c != NULL && go_signal_notify(c, SIGUSR1) == 0);
+        for (int left = i % 3; left > 0; left--) {
+            CHECK(go_chan_recv(c, &signo) == 0);
+            received++;
+        }
+        CHECK(go_signal_stop(c, SIGUSR1) == 0);
+        received += (int)go_chan_len(c);
+        if (i % 64 == 0) {
+            size_t length = go_chan_len(c);
+            CHECK(go_sleep(100 * GO_MICROSECOND) == 0);
+            CHECK_EQUAL(go_chan_len(c), length);
+        }
+        go_chan_unref(c); /* whoever sent now would send into freed memory */
+    }
+    atomic_store(&stop, 1);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(received <= atomic_load(&fired)); /* none twice */
+    return 0;
+}
+
 /* --- children --- */
 
 static pid_t spawn(int milliseconds, int status)
@@ -321,6 +367,7 @@ int main(void)
         cmocka_unit_test(the_end_of_a_run_ends_subscriptions),
         cmocka_unit_test(waiting_for_a_signal_is_no_deadlock),
         cmocka_unit_test(nothing_comes_after_stop),
+        cmocka_unit_test(the_only_subscription_comes_and_goes),
         cmocka_unit_test(children_are_waited_for),
         cmocka_unit_test(waiting_for_a_child_can_be_cancelled),
     };
