@@ -128,6 +128,18 @@ static GO__NOINLINE int socket_inode(int fd, uint64_t *inode)
     return error;
 }
 
+/* Under the lock, as the generation's going up: who is late, a foreign thread whose run is over, must not register what others use by
+ * now. Their events would be taken for those of a descriptor that had the number before. */
+static GO__NOINLINE int register_use(struct go__fd_use *use)
+{
+    struct go__fd *r = use->record;
+    go__spin_lock(&r->lock);
+    bool late = go__fd_generation(load_rlx(&r->word)) != use->generation; /* rlx: changes under the lock only */
+    int error = late ? -ECANCELED : go__netpoll_register(r, use->fd, use->generation);
+    go__spin_unlock(&r->lock);
+    return error;
+}
+
 /* A socket that is not ours: is it still the one that was registered? */
 static GO__NOINLINE int check_socket(struct go__fd_use *use, bool *socket)
 {
@@ -145,7 +157,7 @@ static GO__NOINLINE int check_socket(struct go__fd_use *use, bool *socket)
         store_rlx(&r->kind, (uint32_t)GO__FD_UNKNOWN); /* the next try looks at it anew */
         store_rlx(&r->inode, inode);
     }
-    return go__netpoll_register(r, use->fd, use->generation);
+    return register_use(use);
 }
 
 /* Before the lock is taken. *renew: to be registered for this wait. */
@@ -157,7 +169,7 @@ static int prepare(struct go__fd_use *use, bool *renew)
     if (!go__fd_has(r, GO__FD_OWN)) {
         error = check_socket(use, &socket);
     } else if (go__unlikely(load_rlx(&r->registered) != load_rlx(&go__netpoll_number))) { /* rlx: as in check_socket */
-        error = go__netpoll_register(r, use->fd, use->generation);
+        error = register_use(use);
     }
     *renew = !socket;
     return error;

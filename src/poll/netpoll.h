@@ -82,7 +82,8 @@ void go__netpoll_count_reset(void);
 
 extern go__atomic(uint32_t) go__netpoll_number; /* of the poller of this run: registrations of earlier ones are void */
 
-/* Registers for both directions, edge-triggered; what is ready now is reported as an event. */
+/* Registers for both directions, edge-triggered; what is ready now is reported as an event. record.lock held, unless nobody else knows the
+ * descriptor yet. */
 int go__netpoll_register(struct go__fd *r, int fd, uint32_t generation);
 
 /* record.lock held: one-shot, for the directions somebody waits for. */

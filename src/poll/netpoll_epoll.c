@@ -78,7 +78,7 @@ int go__netpoll_init(void)
     store_rlx(&epoll_fd, (int)ep);
     store_rlx(&break_fd, (int)wake);
     store_rlx(&broken, 0u);
-    store_rlx(&go__netpoll_number, load_rlx(&go__netpoll_number) + 1);
+    store_rel(&go__netpoll_number, load_rlx(&go__netpoll_number) + 1); /* rel: after epoll_fd; pairs with go__netpoll_register */
     return 0;
 }
 
@@ -100,20 +100,23 @@ void go__netpoll_forked(void)
 
 /* --- registering --- */
 
-static void mark(struct go__fd *r, int fd)
+static void mark(struct go__fd *r, int fd, uint32_t number)
 {
     go__fd_raise_top(fd);
-    store_rlx(&r->registered, load_rlx(&go__netpoll_number)); /* rlx: an order is needed only with one's own later waits */
+    store_rlx(&r->registered, number); /* rlx: an order is needed only with one's own later waits */
 }
 
 int go__netpoll_register(struct go__fd *r, int fd, uint32_t generation)
 {
+    /* acq: read before epoll_fd. For a foreign thread that is late the next run may begin in between: then this is the old number, and the
+     * next wait registers once more. */
+    uint32_t number = load_acq(&go__netpoll_number);
     int error = control(EPOLL_CTL_ADD, fd, generation, EDGES);
     if (error == -EEXIST) { /* by the other direction's user, or by a descriptor that shared this number and its open file */
         error = control(EPOLL_CTL_MOD, fd, generation, EDGES);
     }
     if (error == 0) {
-        mark(r, fd);
+        mark(r, fd, number);
     }
     return error;
 }
@@ -138,7 +141,7 @@ int go__netpoll_rearm(struct go__fd *r, int fd, unsigned more)
         error = control(EPOLL_CTL_MOD, fd, generation, events);
     }
     if (error == 0) {
-        mark(r, fd);
+        mark(r, fd, load_rlx(&go__netpoll_number));
     }
     return error;
 }
@@ -148,7 +151,7 @@ int go__netpoll_probe(struct go__fd *r, int fd)
     uint32_t generation = go__fd_generation(load_rlx(&r->word));
     int error = control(EPOLL_CTL_ADD, fd, generation, EPOLLONESHOT); /* for nothing; hang-ups and errors come once at most */
     if (error == 0) {
-        mark(r, fd);
+        mark(r, fd, load_rlx(&go__netpoll_number));
     }
     return error == -EEXIST ? 0 : error;
 }

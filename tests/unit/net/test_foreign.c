@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <sys/un.h>
 
+#include "poll/netpoll.h"
+
 static atomic_int ended;
 
 struct call {
@@ -204,6 +206,41 @@ NET_TEST(a_sockets_number_becomes_a_socket_that_blocks)
     return 0;
 }
 
+/* --- late threads --- */
+
+/* A wait of a use that the end of a run has forgotten, as a foreign thread begins it that is late. */
+static void wait_late(int fd)
+{
+    struct go__fd_use use;
+    CHECK(go__fd_hold(&use, fd) == 0);
+    struct go__fd_use late = use;
+    late.generation--;
+    CHECK_EQUAL(go__fd_wait(&late, GO__FD_READ, load_acq(&use.record->edge[GO__FD_READ]), GO__REASON_IO_READ), -ECANCELED);
+    go__fd_end(&use);
+}
+
+/* The next one is woken: what was registered tells events of its use. */
+NET_TEST(a_late_wait_registers_nothing)
+{
+    static struct call c;
+    int other, fd = known_socket(&other);
+    struct pair own = tcp_pair();
+    wait_late(fd);
+    wait_late(own.server);
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&ended, 0);
+        c = (struct call){.fd = i == 0 ? fd : own.server};
+        go(read_one, &c);
+        await_waiters(c.fd, 1);
+        CHECK_EQUAL(write(i == 0 ? other : own.client, "x", 1), 1);
+        await_count(&ended, 1);
+        CHECK_EQUAL(c.result, 1);
+    }
+    close_pair(own);
+    CHECK(close(fd) == 0 && close(other) == 0);
+    return 0;
+}
+
 /* --- 0, 1 and 2 --- */
 
 /* `by` becomes the number fd, below 3; *kept is what it was. */
@@ -349,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_pipes_number_becomes_a_pipe_that_blocks),
         cmocka_unit_test(a_files_number_becomes_a_pipe),
         cmocka_unit_test(a_sockets_number_becomes_a_socket_that_blocks),
+        cmocka_unit_test(a_late_wait_registers_nothing),
         cmocka_unit_test(a_listener_as_standard_input),
         cmocka_unit_test(a_socket_as_standard_input_is_connected),
         cmocka_unit_test(connecting_standard_input_has_a_deadline),
