@@ -129,13 +129,17 @@ static GO__NOINLINE int socket_inode(int fd, uint64_t *inode)
 }
 
 /* Under the lock, as the generation's going up: who is late, a foreign thread whose run is over, must not register what others use by
- * now. Their events would be taken for those of a descriptor that had the number before. */
-static GO__NOINLINE int register_use(struct go__fd_use *use)
+ * now. Their events would be taken for those of a descriptor that had the number before. inode: of a socket that is not ours, else 0. */
+static GO__NOINLINE int register_use(struct go__fd_use *use, uint64_t inode)
 {
     struct go__fd *r = use->record;
     go__spin_lock(&r->lock);
     bool late = go__fd_generation(load_rlx(&r->word)) != use->generation; /* rlx: changes under the lock only */
     int error = late ? -ECANCELED : go__netpoll_register(r, use->fd, use->generation);
+    if (error == 0 && inode != 0 && load_rlx(&r->inode) != inode) {
+        store_rlx(&r->kind, (uint32_t)GO__FD_UNKNOWN); /* the next try looks at it anew */
+        store_rlx(&r->inode, inode);                   /* now: whoever finds it relies on what is registered */
+    }
     go__spin_unlock(&r->lock);
     return error;
 }
@@ -153,11 +157,7 @@ static GO__NOINLINE int check_socket(struct go__fd_use *use, bool *socket)
     if (!*socket || (load_rlx(&r->registered) == load_rlx(&go__netpoll_number) && load_rlx(&r->inode) == inode)) {
         return 0; /* rlx: written by those who hold a reference, and any two write the same */
     }
-    if (load_rlx(&r->inode) != inode) {
-        store_rlx(&r->kind, (uint32_t)GO__FD_UNKNOWN); /* the next try looks at it anew */
-        store_rlx(&r->inode, inode);
-    }
-    return register_use(use);
+    return register_use(use, inode);
 }
 
 /* Before the lock is taken. *renew: to be registered for this wait. */
@@ -169,7 +169,7 @@ static int prepare(struct go__fd_use *use, bool *renew)
     if (!go__fd_has(r, GO__FD_OWN)) {
         error = check_socket(use, &socket);
     } else if (go__unlikely(load_rlx(&r->registered) != load_rlx(&go__netpoll_number))) { /* rlx: as in check_socket */
-        error = register_use(use);
+        error = register_use(use, 0);
     }
     *renew = !socket;
     return error;

@@ -2,14 +2,22 @@
 #include "unit/net/net_support.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <spawn.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define CHILD_SECONDS 20
+#include "support/child.h"
 
 static atomic_int ended;
 static char byte;
@@ -360,6 +368,62 @@ static void the_end_of_a_run_wakes_foreign_threads(void **state)
     }
 }
 
+/* --- a poller that is full --- */
+
+#define REFUSED 100 /* the number that the kernel does not register */
+
+/* As if the user had as many registrations as the system allows, for one number. */
+static bool refuse_registering(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_ctl, 0, 5),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])), /* little endian: the low half */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, EPOLL_CTL_ADD, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, REFUSED, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
+}
+
+/* A socket that nobody writes to, with that number, in place of the last. */
+static void have_socket(void)
+{
+    int ends[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    replace(REFUSED, ends[0]);
+}
+
+static int wait_in_vain(void *arg)
+{
+    (void)arg;
+    have_socket();
+    CHECK_EQUAL(go_poll(REFUSED, POLLIN, go_now() + GO_MILLISECOND), -ETIMEDOUT); /* there is room still */
+    have_socket();
+    bool refused = refuse_registering(); /* not everywhere may a process do that */
+    for (int i = 0; i < 2 && refused; i++) {
+        CHECK_EQUAL(go_read(REFUSED, &byte, 1), -ENOSPC);
+        CHECK_EQUAL(go_poll(REFUSED, POLLIN, GO_FOREVER), -ENOSPC);
+    }
+    return 0;
+}
+
+static int run_without_room(void *arg)
+{
+    return go_run(wait_in_vain, arg);
+}
+
+/* Each wait says so; none takes the descriptor for registered because one has tried, and another socket had the number. */
+static void what_cannot_be_registered_is_not_waited_for(void **state)
+{
+    (void)state;
+    assert_exit(child_status(run_without_room, NULL), 0);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "child") == 0) {
@@ -378,6 +442,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(standard_descriptors_keep_their_flags),
         cmocka_unit_test(a_foreign_thread_waits),
         cmocka_unit_test(the_end_of_a_run_wakes_foreign_threads),
+        cmocka_unit_test(what_cannot_be_registered_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
