@@ -1,5 +1,6 @@
 /* Connecting. */
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <sys/time.h>
 
@@ -14,6 +15,7 @@
 #define SHARE_LEAST (2 * GO_SECOND) /* for one of several addresses, if there is so much time */
 #define PAUSE_MOST  (16 * GO_MILLISECOND)
 #define SELF_TRIES  3
+#define ONCE_MORE   INT_MIN /* no error number */
 
 /* --- one connect --- */
 
@@ -92,8 +94,8 @@ GO__INLINE int connect_and_wait(int fd, const void *to, socklen_t size, int64_t 
             code = await(&use);
             break;
         }
-        if (code != -EAGAIN) {
-            break;
+        if (code != -EAGAIN || ((const struct sockaddr *)to)->sa_family != AF_UNIX) {
+            break; /* elsewhere it means that no local port is left */
         }
         code = pause_for(&use, &pause);
     } while (code == 0);
@@ -182,15 +184,15 @@ static GO__NOINLINE int begin_dial(struct dial *d)
     return open_socket(&d->resolution->network, &addresses->list[d->index]);
 }
 
-/* After a connect: the result of it all, or -EAGAIN to try again. */
+/* After a connect: the result of it all, or ONCE_MORE. */
 static GO__NOINLINE int end_dial(struct dial *d, int fd, int error)
 {
     bool tcp = d->resolution->network.type == SOCK_STREAM;
     if (error == 0 && tcp && met_itself(fd)) {
-        error = ++d->tries < SELF_TRIES ? -EAGAIN : -ECONNREFUSED;
+        error = ++d->tries < SELF_TRIES ? ONCE_MORE : -ECONNREFUSED;
     } else if (error != 0 && error != -ECANCELED && (d->deadline == GO_FOREVER || go_now() < d->deadline)) {
         d->index++;
-        error = d->index < d->resolution->addresses->count ? -EAGAIN : error;
+        error = d->index < d->resolution->addresses->count ? ONCE_MORE : error;
     }
     if (error != 0 && fd >= 0) {
         (void)go_close(fd);
@@ -241,7 +243,7 @@ int go_dial_until(const char *network, const char *address, int64_t deadline)
                 result = fd;
             }
             result = end_dial(d, fd, result);
-        } while (result == -EAGAIN);
+        } while (result == ONCE_MORE);
     }
     finish(d);
     return result;

@@ -209,6 +209,29 @@ NET_TEST(a_full_unix_queue_is_waited_for)
     return 0;
 }
 
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* Linux 6.3 */
+#endif
+
+/* "Try again" is not waited for where it means that no local port is left: nobody knows when there will be one. */
+NET_TEST(no_port_is_left)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int holder = socket(AF_INET, SOCK_DGRAM, 0), fd = socket(AF_INET, SOCK_DGRAM, 0);
+    CHECK(bind(holder, (struct sockaddr *)&(struct sockaddr_in){.sin_family = AF_INET}, size) == 0);
+    struct sockaddr_in held;
+    CHECK(getsockname(holder, (struct sockaddr *)&held, &size) == 0);
+    uint32_t range = (uint32_t)ntohs(held.sin_port) << 16 | ntohs(held.sin_port);
+    at.sin_port = held.sin_port;
+    CHECK_EQUAL(go_set_write_deadline(fd, go_now() + 5 * GO_SECOND), 0);
+    if (setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof range) == 0) {
+        CHECK_EQUAL(go_connect(fd, (struct sockaddr *)&at, size), -EAGAIN);
+    }
+    CHECK(go_close(fd) == 0 && close(holder) == 0);
+    return 0;
+}
+
 /* No descriptor is left: the connection waits in the queue, and is accepted when there is one. */
 NET_TEST(accept_without_descriptors)
 {
@@ -345,6 +368,7 @@ int main(void)
         cmocka_unit_test(a_dial_can_be_cancelled),
         cmocka_unit_test(unix_sockets),
         cmocka_unit_test(a_full_unix_queue_is_waited_for),
+        cmocka_unit_test(no_port_is_left),
         cmocka_unit_test(accept_without_descriptors),
         cmocka_unit_test(connections_aborted_in_the_queue),
         cmocka_unit_test(names),
