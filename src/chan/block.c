@@ -124,8 +124,11 @@ void go__select_block_put(struct go__select_block *b)
 
 void go__selects_drop_all(void)
 {
-    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
-        caches[i] = (struct cache){{NULL, NULL}, {0, 0}};
+    for (int i = 0; i < GO__MAX_PROCS;
+         i++) { /* not this run's ps alone: one that left orphans had more, perhaps, and dropped nothing */
+        if ((caches[i].count[FOR_FEW] | caches[i].count[FOR_MANY]) != 0) { /* most are pages never written to */
+            caches[i] = (struct cache){{NULL, NULL}, {0, 0}};
+        }
     }
     go__spin_lock(&all_lock);
     while (all.next != NULL && !go__list_empty(&all)) {
