@@ -23,8 +23,8 @@ go__atomic(uint64_t) go__chan_runs;
 
 void go__chans_forget(void)
 {
-    store_rlx(&go__chan_runs,
-              load_rlx(&go__chan_runs) + 1); /* rlx: who looks next is ordered by the start of its run or its wake-up */
+    /* rel: for orphans, see go__orphan_leaves; who else looks next is ordered by the start of its run or its wake-up. */
+    store_rel(&go__chan_runs, load_rlx(&go__chan_runs) + 1);
 }
 
 /* --- making and counting --- */
@@ -195,6 +195,7 @@ static GO__NOINLINE int wait_sole(go_chan *c, struct go__chan_queue *q, void *el
 {
     struct go__chan_waiter w;
     (void)go__chan_refresh(c);
+    go__orphan_leaves(unlock, c);
     w.g = gp;
     w.elem = elem;
     w.ticket = 0;
@@ -209,6 +210,7 @@ static GO__NOINLINE int wait_ticket(go_chan *c, struct go__chan_queue *q, void *
     struct go__chan_waiter w;
     struct go__g *gp = go__self();
     uint64_t run = go__chan_refresh(c);
+    go__orphan_leaves(unlock, c);
     uint32_t ticket = go__wait_begin(gp, deadline, false);
     w.g = gp;
     w.elem = elem;

@@ -129,7 +129,7 @@ extern go__atomic(uint64_t) go__chan_runs;
  * forgets them. Returns the number of the run, for go__chan_remove. */
 GO__INLINE uint64_t go__chan_refresh(go_chan *c)
 {
-    uint64_t run = load_rlx(&go__chan_runs); /* rlx: whoever is in a run knows it from the start of the run */
+    uint64_t run = load_acq(&go__chan_runs); /* acq pairs with go__chans_forget: an orphan that reads it knows what it is */
     if (go__unlikely(c->run != run)) {
         store_rel(&c->receivers.first, NULL);
         store_rel(&c->senders.first, NULL);

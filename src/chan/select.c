@@ -250,20 +250,27 @@ GO__INLINE struct go__chan_queue *queue_of(go_case *k)
 }
 
 /* All channels locked. Returns the run. */
-static uint64_t enqueue_all(struct go__select_block *b, struct go__g *gp, uint32_t ticket)
+static uint64_t refresh_all(const struct go__select_block *b)
 {
     uint64_t run = 0;
     for (uint32_t i = 0; i < b->count; i++) {
+        run = go__chan_refresh(case_at(b, i)->chan);
+    }
+    return run;
+}
+
+/* All channels locked, refreshed. */
+static void enqueue_all(struct go__select_block *b, struct go__g *gp, uint32_t ticket)
+{
+    for (uint32_t i = 0; i < b->count; i++) {
         go_case *k = case_at(b, i);
         struct go__chan_waiter *w = &b->waiters[i];
-        run = go__chan_refresh(k->chan);
         w->g = gp;
         w->elem = k->elem;
         w->ticket = ticket;
         w->index = b->order[i];
         go__chan_push(queue_of(k), w);
     }
-    return run;
 }
 
 /* But for the one that happened: whoever made it happen has taken its record out. */
@@ -290,8 +297,10 @@ static int closed(go_case *k)
 /* Step 3; all channels locked. */
 GO__INLINE int wait_for_one(struct go__select_block *b, struct go__g *gp, int64_t deadline)
 {
+    uint64_t run = refresh_all(b);
+    go__orphan_leaves(unlock_all, b);
     uint32_t ticket = go__wait_begin(gp, deadline, true);
-    uint64_t run = enqueue_all(b, gp, ticket);
+    enqueue_all(b, gp, ticket);
     int code = go__wait_park(gp, ticket, deadline, unlock_all, b, GO__REASON_SELECT);
     int happened = code >= 0 ? code & GO__CHAN_INDEX : -1;
     dequeue_all(b, run, happened);

@@ -31,6 +31,11 @@ struct task {
     void *arg;
 };
 
+static void drop_lock(void *group)
+{
+    go__spin_unlock(&((go_group *)group)->lock);
+}
+
 static bool unlock_group(struct go__g *gp, void *arg)
 {
     (void)gp;
@@ -150,6 +155,7 @@ void go_group_go(go_group *group, go_group_func fn, void *arg)
         go__spin_unlock(&group->lock);
     } else {
         struct go__sudog sg;
+        go__orphan_leaves(drop_lock, group);
         sg.g = go__self();
         sg.ticket = 0;
         go__wait_sole(sg.g);
@@ -186,6 +192,7 @@ int go_group_wait(go_group *group)
         go__fatal("two calls of go_group_wait on one group");
     }
     if (group->active != 0) {
+        go__orphan_leaves(drop_lock, group);
         group->waiter = gp;
         go__wait_sole(gp);
         (void)go__park(unlock_group, group, GO__REASON_GROUP_WAIT);

@@ -104,9 +104,10 @@ void go__fd_unlock_commit(void *record)
 
 /* --- turns --- */
 
-#define RETRY 2
+#define RETRY  2
+#define ORPHAN 3
 
-/* Queues for the turn that another use has: GO__FD_WAIT, RETRY or -ETIMEDOUT. */
+/* Queues for the turn that another use has: GO__FD_WAIT, RETRY, -ETIMEDOUT, or ORPHAN: not queued, with a reference. */
 static GO__NOINLINE int queue_for_turn(struct go__fd_use *use, enum go__fd_direction d, struct go__fd_waiter *w)
 {
     struct go__fd *r = use->record;
@@ -127,6 +128,10 @@ static GO__NOINLINE int queue_for_turn(struct go__fd_use *use, enum go__fd_direc
         return code;
     }
     use->generation = go__fd_generation(word);
+    if (go__unlikely(go__is_orphan(go__m()))) {
+        go__spin_unlock(&r->lock);
+        return ORPHAN;
+    }
     w->poll = false;
     go__fd_enqueue(&r->turns[d], w, gp, go__wait_begin(gp, INT64_MAX, false));
     return GO__FD_WAIT;
@@ -169,6 +174,10 @@ GO__NOINLINE int go__fd_begin_slow(struct go__fd_use *use, enum go__fd_direction
         }
         code = queue_for_turn(use, d, &w);
     } while (code == RETRY);
+    if (go__unlikely(code == ORPHAN)) {
+        use->turn = 0;
+        go__fd_orphan_ends(use);
+    }
     if (code != GO__FD_WAIT) {
         return code;
     }
@@ -241,6 +250,12 @@ void go__fd_end(struct go__fd_use *use)
         return;
     }
     end_slow(use);
+}
+
+GO__NOINLINE void go__fd_orphan_ends(struct go__fd_use *use)
+{
+    go__fd_end(use);
+    go__abandon(go__m());
 }
 
 /* --- closing --- */

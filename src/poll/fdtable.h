@@ -179,6 +179,9 @@ void go__fd_unlock_commit(void *record);
 
 /* --- inline --- */
 
+/* Ends a use, and the calling thread: a goroutine that outlived its run is not to keep the next one from the descriptor. */
+void go__fd_orphan_ends(struct go__fd_use *use) GO__NORETURN;
+
 int go__fd_begin_slow(struct go__fd_use *use, enum go__fd_direction d, enum go__reason reason);
 
 /* A use of use->record, if no more than a compare-and-swap is needed. turn: GO__FD_TURN or 0. */
@@ -195,6 +198,9 @@ GO__INLINE bool go__fd_begin_fast(struct go__fd_use *use, int fd, uint32_t turn)
         return false;
     }
     use->generation = go__fd_generation(word);
+    if (go__unlikely(go__is_orphan(go__m()))) { /* who takes the reference before he is one is forgotten by go__fd_reset_all */
+        go__fd_orphan_ends(use);
+    }
     return true;
 }
 

@@ -82,4 +82,23 @@ void go__blocking_call(void (*fn)(void *arg), void *arg);
 /* On a goroutine's stack, the run is over: never to be resumed. */
 void go__abandon(struct go__m *mp) GO__NORETURN;
 
+/* mp (NULL: a foreign thread) runs a goroutine that the end of its run did not wait for. */
+GO__SCHED_INLINE bool go__is_orphan(struct go__m *mp)
+{
+    /* acq pairs with disown, whose store comes before all by which others tell that the run is over. */
+    return mp != NULL && load_acq(&mp->claim) == GO__CLAIM_ORPHAN;
+}
+
+/* Orphans wait for nothing: what they would queue for may be known to the next run too. Before a record is queued, under the lock of the
+ * queue, which unlock(arg) drops, and when it has been refreshed (those forgotten that waited there in a run that is over): whoever is not
+ * known as an orphan then is forgotten by the next refresh. */
+GO__SCHED_INLINE void go__orphan_leaves(void (*unlock)(void *arg), void *arg)
+{
+    struct go__m *mp = go__m();
+    if (go__unlikely(go__is_orphan(mp))) {
+        unlock(arg);
+        go__abandon(mp);
+    }
+}
+
 #endif

@@ -82,15 +82,20 @@ GO__NO_ASAN const struct go__gobuf *go__leave_for_good(struct go__m *mp, struct 
     return hand_over(mp, gp, pick_direct(mp->p, gp), true);
 }
 
+static void ready_globally(struct go__g *gp)
+{
+    struct go__g_list one = {0};
+    go__g_list_push(&one, gp);
+    go__global_put(&one);
+}
+
 GO__NOINLINE void go__put_landed(struct go__m *mp, struct go__g *gp)
 {
     if (mp->p != NULL) {
         go__put_next(mp->p, gp);
-        return;
+    } else {
+        ready_globally(gp);
     }
-    struct go__g_list one = {0};
-    go__g_list_push(&one, gp);
-    go__global_put(&one);
 }
 
 int go__park(go__commit_fn commit, void *arg, enum go__reason reason)
@@ -181,6 +186,25 @@ void go_yield(void)
     go__yield();
 }
 
+/* go__enter for who is about to queue something; somebody has claimed something of mp. False: it is an orphan, and has no p. */
+static GO__NOINLINE bool enter_claimed(struct go__m *mp)
+{
+    if (go__is_orphan(mp)) {
+        store_rel(&mp->inside, 0u);
+        return false;
+    }
+    go__enter_slow(mp);
+    return true;
+}
+
+/* False: mp is an orphan's. */
+GO__INLINE bool enter_to_ready(struct go__m *mp)
+{
+    store_rlx(&mp->inside, 1u); /* rlx + light barrier: as in go__enter_as */
+    go__barrier_light();
+    return go__likely(load_acq(&mp->claim) == GO__CLAIM_NONE) || enter_claimed(mp); /* acq: as in go__enter_as */
+}
+
 void go__ready(struct go__g *gp)
 {
     go__edge_release(gp);
@@ -192,8 +216,9 @@ void go__ready(struct go__g *gp)
     struct go__m *mp = go__m();
     if (go__likely(mp != NULL && mp->curg != NULL)) {
         bool nested = load_rlx(&mp->inside) != 0; /* rlx: our own word; in a commit, p is ours already */
-        if (!nested) {
-            mp = go__enter();
+        if (!nested && !enter_to_ready(mp)) {
+            ready_globally(gp);
+            return;
         }
         go__trace_switch(GO__TRACE_READY, gp, mp->p);
         go__put_next(mp->p, gp);
@@ -207,9 +232,7 @@ void go__ready(struct go__g *gp)
         go__own_put(mp->p, gp);
         return;
     }
-    struct go__g_list one = {0};
-    go__g_list_push(&one, gp);
-    go__global_put(&one);
+    ready_globally(gp);
 }
 
 /* p is the caller's. */
@@ -246,10 +269,8 @@ void go__ready_list(struct go__g_list *list)
     }
     struct go__m *mp = go__m();
     bool enter = mp != NULL && mp->curg != NULL && load_rlx(&mp->inside) == 0; /* rlx: our own word */
-    if (enter) {
-        mp = go__enter();
-    }
-    if (mp == NULL || mp->p == NULL) {
+    bool orphan = enter && !enter_to_ready(mp);
+    if (mp == NULL || orphan || mp->p == NULL) {
         go__global_put(&own);
         return;
     }

@@ -18,6 +18,7 @@
 #ifndef GO_SRC_SCHED_PARK_H
 #define GO_SRC_SCHED_PARK_H
 
+#include "sched/blocking.h"
 #include "sched/edge.h"
 #include "sched/rt.h"
 

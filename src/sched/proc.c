@@ -58,11 +58,28 @@ void go__put_next(struct go__p *pp, struct go__g *gp)
     }
 }
 
+/* The calling thread's run is over. Goroutines of that run nobody runs any more; those that it has met in the queue of what the next run
+ * knows too have been woken, like others. sysmon finds them a thread: this one is none that the end of that run waits for. */
+static GO__NOINLINE void orphan_put(struct go__g_list *list)
+{
+    go__futex_lock(&go__sched.lock);
+    struct go__g *gp = list->head;
+    while (gp != NULL) {
+        struct go__g *next = go__g_list_next(gp);
+        if (gp->run == (uint32_t)go__sched.run_number) {
+            go__global_push(gp);
+        }
+        gp = next;
+    }
+    go__futex_unlock(&go__sched.lock);
+    *list = (struct go__g_list){0};
+    go__note_wake(&go__sched.sysmon_note);
+}
+
 void go__global_put(struct go__g_list *list)
 {
-    struct go__m *mp = go__m();
-    if (go__unlikely(mp != NULL && load_acq(&mp->claim) == GO__CLAIM_ORPHAN)) { /* acq pairs with leave_orphans */
-        *list = (struct go__g_list){0}; /* goroutines of a run that is over: nobody runs them any more */
+    if (go__unlikely(go__is_orphan(go__m()))) {
+        orphan_put(list);
         return;
     }
     go__futex_lock(&go__sched.lock);

@@ -110,6 +110,7 @@ struct go__g {
     struct go__m *lockedm; /* the m it is tied to, else NULL; by the g itself on that m */
     uint32_t lock_count;   /* go_lock_thread nesting; the g only */
     uint32_t block_depth;  /* go_block_begin nesting; the g only */
+    uint32_t run;          /* run_number, cut short; set with the slot, constant from then on */
     go_func start;         /* what goroutine_main calls; constant while alive */
     go_func entry;         /* what the user started; shown in dumps; constant while alive */
     void *arg;

@@ -90,6 +90,7 @@ static int configure(const go_config *config)
     go__sched.procs = (int)(procs < GO__MAX_PROCS ? procs : GO__MAX_PROCS);
     go__sched.stacks.reserve = pick(c->stack_reserve, "GOCO_STACK_RESERVE", DEFAULT_RESERVE);
     go__sched.stacks.max = pick(c->stack_max, "GOCO_STACK_MAX", DEFAULT_MAX);
+    go__sched.stacks.run = (uint32_t)go__sched.run_number;
     go__sched.max_threads = pick(c->max_threads, "GOCO_MAX_THREADS", DEFAULT_MAX_THREADS);
     go__sched.stop_timeout = c->stop_timeout != 0 ? c->stop_timeout : DEFAULT_STOP_NS;
     go__sched.seed = (uint64_t)go__debug_value("seed", 0);

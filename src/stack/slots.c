@@ -18,10 +18,11 @@
 _Static_assert(offsetof(struct go__g, link) == offsetof(struct go__slot_node, link), "a free slot is a node");
 
 static struct go__depot depots[2]; /* by enum go__slot_kind; each has its lock */
-static size_t reserve_bytes;       /* constant during a run, like the next three */
+static size_t reserve_bytes;       /* constant during a run, like the next four */
 static size_t max_bytes;
 static size_t reserved_stack_bytes; /* reserve without the head */
 static bool small_on;
+static uint32_t run;
 static int64_t last_trim; /* sysmon only */
 
 /* Custom slots. The record lies above the head, so the mapping is [guard][stack][head][record]. */
@@ -49,6 +50,7 @@ int go__stacks_init(const struct go__stacks_config *config)
     reserved_stack_bytes = reserve_bytes - GO__HEAD_BYTES;
     max_bytes = config->max < reserve_bytes ? reserve_bytes : config->max;
     small_on = GO__STACK_SPLIT && !config->no_small && go__link_is_split();
+    run = config->run;
     last_trim = 0;
     go__depot_init(&depots[GO__SLOT_SMALL], GO__AREA_SMALL, GO__SMALL_BYTES, false);
     go__depot_init(&depots[GO__SLOT_RESERVED], GO__AREA_RESERVED, reserved_stack_bytes, true);
@@ -120,6 +122,7 @@ uint32_t go__slots_refill(enum go__slot_kind kind, struct go__g **list, uint32_t
     struct go__g *gp = *list;
     for (uint32_t i = 0; i < got; i++, gp = gp->link) {
         gp->slot_kind = (uint8_t)kind;
+        gp->run = run;
     }
     return got;
 }
@@ -158,6 +161,7 @@ struct go__g *go__slot_custom_new(size_t stack_bytes)
     struct custom *custom = (struct custom *)(void *)(lo + bytes - CUSTOM_RECORD);
     struct go__g *gp = (struct go__g *)(void *)((char *)custom - GO__HEAD_BYTES);
     gp->slot_kind = GO__SLOT_CUSTOM;
+    gp->run = run;
     gp->custom_lo = lo;
     custom->bytes = bytes;
     go__futex_lock(&custom_lock);

@@ -75,6 +75,7 @@ struct go__stacks_config {
     size_t reserve; /* bytes of a reserved stack and of a first segment; rounded up to pages, at least 16 KiB */
     size_t max;     /* bytes a goroutine's stack and segments may reach in all */
     bool no_small;  /* small stacks off, whatever the link allows */
+    uint32_t run;   /* what the slots' gs are marked with */
 };
 
 struct go__stacks_stats {

@@ -53,7 +53,7 @@ static GO__NOINLINE int wait(go_cond *c, go_mutex *m, struct go__g *gp, struct g
     sg.g = gp;
     lock(c);
     uint32_t run = c->private_run;
-    sg.ticket = go__sync_ticket(gp, how);
+    sg.ticket = go__sync_ticket(gp, how, unlock_both, &held);
     go__ring_push_last(&c->private_first, &sg);
     int code = go__wait_park(gp, sg.ticket, how.deadline, unlock_both, &held, GO__REASON_COND_WAIT);
     if (go__unlikely(code < 0)) {

@@ -140,7 +140,7 @@ static int wait_once(go_mutex *m, struct go__g *gp, struct go__sync_wait how, bo
     struct go__sudog sg;
     uint32_t run = m->private_queue >> 1;
     sg.g = gp;
-    sg.ticket = go__sync_ticket(gp, how);
+    sg.ticket = go__sync_ticket(gp, how, unlock_queue, m);
     sg.delivered = starving;
     if (woken) {
         go__ring_push_first(&m->private_first, &sg);

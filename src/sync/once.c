@@ -90,7 +90,7 @@ static void wait_for_it(go_once *once)
     if (lock_queue(once)) {
         struct go__sudog sg;
         sg.g = gp;
-        sg.ticket = go__sync_ticket(gp, go__sync_void);
+        sg.ticket = go__sync_ticket(gp, go__sync_void, unlock_queue, once);
         go__ring_push_last(&once->private_first, &sg);
         (void)go__wait_park(gp, sg.ticket, INT64_MAX, unlock_queue, once, GO__REASON_ONCE);
     }

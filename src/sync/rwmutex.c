@@ -136,7 +136,7 @@ static int wait_once(go_rwmutex *m, struct go__g *gp, bool reader, bool again)
     }
     struct go__sudog sg;
     sg.g = gp;
-    sg.ticket = go__sync_ticket(gp, go__sync_void);
+    sg.ticket = go__sync_ticket(gp, go__sync_void, unlock_queue, m);
     sg.delivered = again;
     if (again) {
         go__ring_push_first(&m->private_writers, &sg);

@@ -88,7 +88,7 @@ static GO__NOINLINE int wait(go_sem *s, struct go__g *gp, int64_t n, int64_t dea
     struct go__sync_wait how = {deadline, false};
     sg.g = gp;
     sg.amount = n;
-    sg.ticket = go__sync_ticket(gp, how);
+    sg.ticket = go__sync_ticket(gp, how, unlock, s);
     go__ring_push_last(&s->private_first, &sg);
     int code = go__wait_park(gp, sg.ticket, deadline, unlock, s, GO__REASON_SEMAPHORE_ACQUIRE);
     if (go__likely(code == 0)) {

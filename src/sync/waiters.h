@@ -111,9 +111,10 @@ struct go__sync_wait {
 
 static const struct go__sync_wait go__sync_void = {INT64_MAX, true};
 
-/* The ticket for sudog.ticket; under the queue's lock. */
-GO__INLINE uint32_t go__sync_ticket(struct go__g *gp, struct go__sync_wait wait)
+/* The ticket for sudog.ticket; under the queue's lock, which unlock(arg) drops if the caller is an orphan. */
+GO__INLINE uint32_t go__sync_ticket(struct go__g *gp, struct go__sync_wait wait, void (*unlock)(void *arg), void *arg)
 {
+    go__orphan_leaves(unlock, arg);
     if (wait.is_void) {
         go__wait_sole(gp);
         return 0;

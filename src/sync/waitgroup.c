@@ -152,7 +152,7 @@ static int wait(go_waitgroup *wg, struct go__g *gp, struct go__sync_wait how)
     struct go__sudog sg;
     uint32_t run = go__sync_run();
     sg.g = gp;
-    sg.ticket = go__sync_ticket(gp, how);
+    sg.ticket = go__sync_ticket(gp, how, unlock_queue, wg);
     go__ring_push_last(&wg->private_first, &sg);
     int code = go__wait_park(gp, sg.ticket, how.deadline, unlock_queue, wg, GO__REASON_WAITGROUP_WAIT);
     if (go__unlikely(code < 0)) {
