@@ -195,6 +195,7 @@ static void out_unsorted(struct go__g *gp, void *arg)
     }
 }
 
+/* Slots pinned. */
 static void dump_others(struct dump *dump, struct go__out *out, struct go__symbols *symbols)
 {
     struct roll roll = {0};
@@ -232,7 +233,9 @@ static void dump_all(struct dump *dump)
         go__out_trace(&out, symbols, dump->own, NULL);
         go__out_text(&out, "\n");
     }
+    go__slots_pin(FATAL_TIMEOUT_NS);
     dump_others(dump, &out, symbols);
+    go__slots_unpin();
     go__symbols_close(symbols);
     go__out_flush(&out);
 }

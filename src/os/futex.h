@@ -31,6 +31,9 @@ typedef struct go__futex_mutex {
 
 void go__futex_lock_slow(go__futex_mutex *lock);
 
+/* False: somebody has held it for timeout_ns, for ever perhaps. */
+bool go__futex_lock_for(go__futex_mutex *lock, int64_t timeout_ns);
+
 GO__INLINE void go__futex_lock(go__futex_mutex *lock)
 {
     uint32_t expected = 0;

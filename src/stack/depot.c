@@ -196,7 +196,8 @@ static void push_front(go__list *head, go__list *node)
 /* Empty slabs stand last among the available ones. */
 static void shed_empty(struct go__depot *depot)
 {
-    while (depot->empty_count > EMPTY_KEPT + (depot->slab_count - depot->empty_count) / 4) {
+    while (load_acq(&go__slots_pins) == 0 && /* acq: as in go__depot_trim */
+           depot->empty_count > EMPTY_KEPT + (depot->slab_count - depot->empty_count) / 4) {
         struct go__slab *last = go__container_of(depot->available.prev, struct go__slab, available_link);
         if (!slab_is_empty(last)) {
             return; /* a fresh slab was pushed behind it */
@@ -267,10 +268,11 @@ void go__depot_trim(struct go__depot *depot, uint32_t budget)
 {
     go__futex_lock(&depot->lock);
     go__list *next;
+    bool pinned = load_acq(&go__slots_pins) != 0; /* acq: 0 says that the walk is over; pairs with go__slots_unpin */
     for (go__list *at = depot->slabs.next; at != &depot->slabs && budget > 0; at = next) {
         next = at->next;
         struct go__slab *slab = go__container_of(at, struct go__slab, all_link);
-        if (slab_is_empty(slab) && slab->was_empty && depot->slab_count > 1) {
+        if (slab_is_empty(slab) && slab->was_empty && depot->slab_count > 1 && !pinned) {
             depot->empty_count--;
             slab_unmap(depot, slab);
             budget--;
@@ -284,9 +286,15 @@ void go__depot_trim(struct go__depot *depot, uint32_t budget)
     go__futex_unlock(&depot->lock);
 }
 
+void go__depot_settle(struct go__depot *depot, int64_t timeout_ns)
+{
+    if (go__futex_lock_for(&depot->lock, timeout_ns)) {
+        go__futex_unlock(&depot->lock);
+    }
+}
+
 void go__depot_each(struct go__depot *depot, void (*fn)(struct go__slot_node *node, void *arg), void *arg)
 {
-    /* No lock: the world is stopped, or dying while one of its threads holds it. */
     for (go__list *at = depot->slabs.next; at != NULL && at != &depot->slabs; at = at->next) {
         struct go__slab *slab = go__container_of(at, struct go__slab, all_link);
         for (uint32_t i = 0; i < slab->cut; i++) {

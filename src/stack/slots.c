@@ -25,6 +25,8 @@ static bool small_on;
 static uint32_t run;
 static int64_t last_trim; /* sysmon only */
 
+go__atomic(uint32_t) go__slots_pins;
+
 /* Custom slots. The record lies above the head, so the mapping is [guard][stack][head][record]. */
 struct custom {
     go__list link; /* under custom_lock */
@@ -174,6 +176,10 @@ void go__slot_custom_free(struct go__g *gp)
 {
     struct custom *custom = (struct custom *)(void *)((char *)gp + GO__HEAD_BYTES);
     go__futex_lock(&custom_lock);
+    if (load_acq(&go__slots_pins) != 0) { /* acq: as in go__depot_trim. It stays until the run ends: this is rare */
+        go__futex_unlock(&custom_lock);
+        return;
+    }
     go__list_remove(&custom->link);
     go__area_unmap(&custom_area, gp->custom_lo, custom->bytes);
     go__futex_unlock(&custom_lock);
@@ -211,6 +217,21 @@ uintptr_t go__slot_limit(const struct go__g *gp)
     (void)gp;
     return 0;
 #endif
+}
+
+void go__slots_pin(int64_t timeout_ns)
+{
+    (void)add_acqrel(&go__slots_pins, 1u); /* rel: before the locks, under which it is read */
+    go__depot_settle(&depots[GO__SLOT_SMALL], timeout_ns);
+    go__depot_settle(&depots[GO__SLOT_RESERVED], timeout_ns);
+    if (go__futex_lock_for(&custom_lock, timeout_ns)) {
+        go__futex_unlock(&custom_lock);
+    }
+}
+
+void go__slots_unpin(void)
+{
+    (void)sub_acqrel(&go__slots_pins, 1u); /* rel: the walk is over */
 }
 
 struct each {

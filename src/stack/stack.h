@@ -122,8 +122,13 @@ GO__INLINE bool go__slot_canary_intact(const void *gp)
 }
 
 /* Calls fn for the g of every slot that was ever handed out, free ones included (their status is GO__G_IDLE), by walking the
- * slabs. World stopped or dying. */
+ * slabs. The slots are pinned, or nobody else is left. */
 void go__slots_each(void (*fn)(struct go__g *gp, void *arg), void *arg);
+
+/* Until go__slots_unpin no slot's memory goes, as it does under a stopped world too: sysmon trims. timeout_ns: for each of three locks that a
+ * dying thread may hold itself. */
+void go__slots_pin(int64_t timeout_ns);
+void go__slots_unpin(void);
 
 /* `address` lies in gp's slot or one of its segments: for unwinders. */
 bool go__stack_contains(const struct go__g *gp, uintptr_t address);

@@ -380,6 +380,43 @@ static void test_trimming_returns_the_pages_of_idle_stacks(void **state)
     go__slots_return(GO__SLOT_RESERVED, kept, 1);
 }
 
+static uint64_t mapped(void)
+{
+    struct go__stacks_stats stats;
+    go__stacks_stats(&stats);
+    return stats.mapped_bytes;
+}
+
+static void test_pinned_slots_stay_mapped(void **state)
+{
+    (void)state;
+    struct go__g *lists[go__countof(kinds)] = {NULL};
+    for (size_t k = 0; k < go__countof(kinds); k++) {
+        assert_int_equal(go__slots_refill(kinds[k], &lists[k], 20000), 20000);
+        store_rlx(&lists[k]->status, GO__G_WAITING);
+    }
+    struct go__g *custom = go__slot_custom_new(1);
+    uint64_t before = mapped();
+    go__slots_pin(INT64_MAX);
+    for (size_t k = 0; k < go__countof(kinds); k++) {
+        go__slots_return(kinds[k], lists[k], 20000);
+    }
+    go__slot_custom_free(custom);
+    for (int second = 2; second <= 6; second++) {
+        go__stacks_trim(INT64_C(1000000000) * second);
+    }
+    assert_int_equal(mapped(), before);
+    int live = 0;
+    go__slots_each(count_live, &live);
+    assert_int_equal(live, 0);
+    assert_int_equal(load_rlx(&custom->status), GO__G_IDLE);
+    go__slots_unpin();
+    for (int second = 7; second <= 100; second++) {
+        go__stacks_trim(INT64_C(1000000000) * second);
+    }
+    assert_true(mapped() < before / 2);
+}
+
 static void test_many_guarded_stacks_share_few_mappings(void **state)
 {
     (void)state;
@@ -411,6 +448,7 @@ int main(void)
         TEST(test_guards_hold_in_locked_memory),
         cmocka_unit_test(test_repeated_runs_leave_no_mapping_behind),
         TEST(test_trimming_returns_the_pages_of_idle_stacks),
+        TEST(test_pinned_slots_stay_mapped),
         TEST(test_many_guarded_stacks_share_few_mappings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
