@@ -104,8 +104,7 @@ static GO__NOINLINE void drop_belongings(struct go__g *gp)
         go__bound_drop(gp);
     }
     if (gp->name != NULL) {
-        go__free(gp->name);
-        gp->name = NULL;
+        go_set_name(NULL);
     }
     while (gp->lock_count > 0) {
         go_unlock_thread();
@@ -315,17 +314,25 @@ static struct go__g *spawn_on(struct go__p *pp, const struct spawn *sp)
     return gp;
 }
 
+/* False: no memory. */
+static bool copy_name(struct go__g *gp, const char *name)
+{
+    size_t length = go__string_length(name) + 1;
+    char *copy = go__alloc(length);
+    if (copy != NULL) {
+        go__copy(copy, name, length);
+        gp->name = copy;
+    }
+    return copy != NULL;
+}
+
 static void set_attributes(struct go__g *gp, const go_attr *attr)
 {
     if (attr->id != NULL) {
         *attr->id = gp->id;
     }
     if (attr->name != NULL) {
-        size_t length = go__string_length(attr->name) + 1;
-        gp->name = go__alloc(length);
-        if (gp->name != NULL) { /* a nameless goroutine is better than none */
-            go__copy(gp->name, attr->name, length);
-        }
+        (void)copy_name(gp, attr->name); /* a nameless goroutine is better than none */
     }
 }
 
@@ -503,17 +510,14 @@ void go_set_name(const char *name)
     if (mp == NULL) {
         return; /* a foreign thread has a name of its own */
     }
-    char *copy = NULL;
-    if (name != NULL) {
-        size_t length = go__string_length(name) + 1;
-        copy = go__alloc(length);
-        if (copy == NULL) {
-            return;
-        }
-        go__copy(copy, name, length);
-    }
+    mp = go__enter(); /* dumps read the name while they have stopped the world, which is while nobody is inside */
     struct go__g *gp = mp->curg;
     char *before = gp->name;
-    gp->name = copy;
+    if (name == NULL) {
+        gp->name = NULL;
+    } else if (!copy_name(gp, name)) {
+        before = NULL; /* it stays */
+    }
+    go__leave(mp);
     go__free(before);
 }
