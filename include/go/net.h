@@ -121,7 +121,8 @@ GO_API ssize_t go_writev(int fd, const struct iovec *iov, int count);
  * one system call that succeeded: a datagram, or part of a stream.
  *   flags   as in <sys/socket.h>; with MSG_DONTWAIT they return -EAGAIN instead of waiting
  * Returns the number of bytes; errors as go_read and go_write.
- * Parks:  yes, while the socket is not ready. */
+ * Parks:  yes, while the socket is not ready. That a unix receiver's queue has room again nobody tells who sends to its address: it is tried
+ *         again after 1 to 16 ms. */
 GO_API ssize_t go_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *from, socklen_t *from_size);
 GO_API ssize_t go_sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *to, socklen_t to_size);
 GO_API ssize_t go_recvmsg(int fd, struct msghdr *message, int flags);

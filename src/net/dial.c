@@ -13,7 +13,6 @@
 #include "time/timer.h"
 
 #define SHARE_LEAST (2 * GO_SECOND) /* for one of several addresses, if there is so much time */
-#define PAUSE_MOST  (16 * GO_MILLISECOND)
 #define SELF_TRIES  3
 #define ONCE_MORE   INT_MIN /* no error number */
 
@@ -48,17 +47,6 @@ GO__INLINE int await(struct go__fd_use *use)
     }
 }
 
-/* A unix listener's queue is full, and nothing tells when it is not. */
-static GO__NOINLINE int pause_for(struct go__fd_use *use, int64_t *pause)
-{
-    int code = go_sleep(*pause);
-    *pause = *pause < PAUSE_MOST ? *pause * 2 : *pause;
-    if ((load_acq(&use->record->word) & GO__FD_CLOSING) != 0) { /* acq pairs with the closer's compare-and-swap */
-        return -ECANCELED;
-    }
-    return code != 0 ? code : go__fd_expired(use, GO__FD_WRITE);
-}
-
 /* Begins to connect a socket that may block and is to stay so: for the shortest time there is, after which the kernel goes on by itself. */
 static GO__NOINLINE int begin_shared(int fd, const void *to, socklen_t size)
 {
@@ -79,7 +67,7 @@ static GO__NOINLINE int begin_shared(int fd, const void *to, socklen_t size)
 GO__INLINE int connect_and_wait(int fd, const void *to, socklen_t size, int64_t until)
 {
     struct go__fd_use use;
-    int64_t pause = GO_MILLISECOND;
+    int64_t pause = GO__IO_PAUSE_LEAST;
     int code = go__io_begin_nonblocking(&use, fd, GO__FD_WRITE, GO__REASON_IO_CONNECT);
     if (code != 0) {
         return code;
@@ -97,7 +85,7 @@ GO__INLINE int connect_and_wait(int fd, const void *to, socklen_t size, int64_t 
         if (code != -EAGAIN || ((const struct sockaddr *)to)->sa_family != AF_UNIX) {
             break; /* elsewhere it means that no local port is left */
         }
-        code = pause_for(&use, &pause);
+        code = go__io_pause(&use, &pause); /* the listener's queue is full, and nothing tells when it is not */
     } while (code == 0);
     if (until != GO_FOREVER && code == 0) {
         code = go__fd_set_deadline(&use, 1u << GO__FD_WRITE, GO_FOREVER);

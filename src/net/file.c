@@ -48,12 +48,17 @@ static long call_blocking(long nr, int fd, long a, long b)
     return n;
 }
 
-/* What is ready now may not be by the time we ask: then the call blocks. */
-long go__io_when_ready(long nr, int fd, short events, long a, long b, long c)
+GO__NOINLINE long go__io_ready(int fd, short events)
 {
     struct pollfd wanted = {.fd = fd, .events = events};
     struct timespec now = {0, 0};
-    long n = go__syscall5(SYS_ppoll, (long)&wanted, 1, (long)&now, 0, 8);
+    return go__syscall5(SYS_ppoll, (long)&wanted, 1, (long)&now, 0, 8);
+}
+
+/* What is ready now may not be by the time we ask: then the call blocks. */
+long go__io_when_ready(long nr, int fd, short events, long a, long b, long c)
+{
+    long n = go__io_ready(fd, events);
     if (n <= 0) {
         return n == 0 ? -EAGAIN : n;
     }

@@ -12,6 +12,8 @@
 
 #include "go/net.h"
 
+#define PAUSE_MOST (16 * GO_MILLISECOND)
+
 GO__NOINLINE int go__io_ensure_nonblocking(struct go__fd_use *use)
 {
     if (use->fd <= 2) {
@@ -49,6 +51,17 @@ GO__NOINLINE int go__io_check(struct go__fd_use *use, enum go__fd_direction d)
         go__fd_end(use);
     }
     return error;
+}
+
+GO__NOINLINE int go__io_pause(struct go__fd_use *use, int64_t *pause)
+{
+    int code = go_sleep(*pause);
+    *pause = *pause < PAUSE_MOST ? *pause * 2 : *pause;
+    uint64_t word = load_acq(&use->record->word); /* acq pairs with the closer's compare-and-swap */
+    if ((word & GO__FD_CLOSING) != 0 || go__fd_generation(word) != use->generation) {
+        return -ECANCELED;
+    }
+    return code != 0 ? code : go__fd_expired(use, GO__FD_WRITE);
 }
 
 /* --- reading --- */

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "go/time.h"
 #include "os/syscall.h"
 #include "poll/netpoll.h"
 #include "sched/park.h"
@@ -22,7 +23,10 @@ GO__INLINE bool go__io_shared(const struct go__fd_use *use)
     return go__unlikely(use->fd <= 2) && !go__fd_has(use->record, GO__FD_OWN);
 }
 
-/* One try of nr(fd, a, b, c) on such a descriptor: as a declared blocking call, once it is ready for events (POLLIN or POLLOUT). */
+/* Whether fd is ready for events (POLLIN or POLLOUT) or in error: 1, 0 or -errno. */
+long go__io_ready(int fd, short events);
+
+/* One try of nr(fd, a, b, c) on such a descriptor: as a declared blocking call, once it is ready for events. */
 long go__io_when_ready(long nr, int fd, short events, long a, long b, long c);
 
 /* The kernel cuts longer transfers off, which would look like a short one. */
@@ -88,6 +92,11 @@ GO__INLINE int go__io_wait(struct go__fd_use *use, enum go__fd_direction d, uint
     }
     return error;
 }
+
+/* Before another write or connect to somebody whose queue is full, where nothing tells when it is not: sleeps for *pause, which grows. 0;
+ * -ETIMEDOUT, -ECANCELED, -ENOMEM. */
+#define GO__IO_PAUSE_LEAST GO_MILLISECOND
+int go__io_pause(struct go__fd_use *use, int64_t *pause);
 
 /* Tries until it succeeds or fails, waiting for direction d in between. */
 GO__INLINE long go__io_run(struct go__fd_use *use, enum go__fd_direction d, enum go__reason reason, go__io_try try_once, void *arg)

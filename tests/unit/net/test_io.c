@@ -3,7 +3,10 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LARGE ((size_t)4 << 20) /* more than socket buffers hold */
@@ -336,6 +339,131 @@ NET_TEST(a_datagram_wakes_a_parked_receiver)
     return 0;
 }
 
+/* A unix receiver's full queue, filled by one socket and sent to by another, of which the kernel tells nothing when there is room again. */
+struct crowd {
+    struct sockaddr_un at;
+    socklen_t size;
+    int receiver, filler, sender;
+};
+
+static void fill(struct crowd *c)
+{
+    *c = (struct crowd){.at = {.sun_family = AF_UNIX}, .size = sizeof c->at};
+    c->receiver = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    c->filler = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    c->sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(c->receiver, (struct sockaddr *)&c->at, sizeof(sa_family_t)) == 0); /* a name of the kernel's choice */
+    CHECK(getsockname(c->receiver, (struct sockaddr *)&c->at, &c->size) == 0);
+    while (go_sendto(c->filler, "f", 1, MSG_DONTWAIT, (struct sockaddr *)&c->at, c->size) == 1) {}
+    CHECK_EQUAL(go_sendto(c->sender, "s", 1, MSG_DONTWAIT, (struct sockaddr *)&c->at, c->size), -EAGAIN);
+}
+
+static void empty(struct crowd *c)
+{
+    char buffer[4];
+    while (go_recvfrom(c->receiver, buffer, sizeof buffer, MSG_DONTWAIT, NULL, NULL) == 1) {}
+}
+
+static void send_one(void *arg)
+{
+    struct crowd *c = arg;
+    last_result = go_sendto(c->sender, "s", 1, 0, (struct sockaddr *)&c->at, c->size);
+    atomic_fetch_add(&results, 1);
+}
+
+static void send_message(void *arg)
+{
+    struct crowd *c = arg;
+    struct iovec part = {"s", 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_name = &c->at, .msg_namelen = c->size};
+    last_result = go_sendmsg(c->sender, &message, 0);
+    atomic_fetch_add(&results, 1);
+}
+
+static void send_bound(void *arg)
+{
+    go_context *ctx = go_context_with_timeout(NULL, 20 * GO_MILLISECOND);
+    (void)go_context_bind(ctx);
+    send_one(arg);
+    (void)go_context_bind(NULL);
+    go_context_unref(ctx);
+}
+
+/* Of the process. */
+static int64_t cpu_time(void)
+{
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) == 0);
+    return (int64_t)now.tv_sec * GO_SECOND + now.tv_nsec;
+}
+
+NET_TEST(a_full_receiver_is_waited_for)
+{
+    static struct crowd c;
+    static const go_func how[] = {send_one, send_message};
+    for (int i = 0; i < 2; i++) {
+        char buffer[4];
+        fill(&c);
+        atomic_store(&results, 0);
+        go(how[i], &c);
+        int64_t before = cpu_time();
+        CHECK(go_sleep(100 * GO_MILLISECOND) == 0);
+        CHECK(cpu_time() - before < 50 * GO_MILLISECOND); /* each try that failed was an event once */
+        CHECK_EQUAL(atomic_load(&results), 0);
+        empty(&c);
+        await_count(&results, 1);
+        CHECK_EQUAL(last_result, 1);
+        CHECK(go_read(c.receiver, buffer, sizeof buffer) == 1 && buffer[0] == 's');
+        CHECK(go_close(c.receiver) == 0 && go_close(c.filler) == 0 && go_close(c.sender) == 0);
+    }
+    return 0;
+}
+
+/* The sender's own buffer is more than a quarter full with what a third has not received: so it is not ready, and does not become so. */
+NET_TEST(a_full_receiver_is_waited_for_by_who_is_not_ready)
+{
+    enum { BULK = 1 << 15 };
+    static struct crowd c, third;
+    static char bulk[BULK];
+    fill(&c);
+    fill(&third);
+    empty(&third);
+    for (int i = 0; i < 5 && go_poll(c.sender, POLLOUT, 0) == POLLOUT; i++) {
+        CHECK(go_sendto(c.sender, bulk, BULK, MSG_DONTWAIT, (struct sockaddr *)&third.at, third.size) == BULK);
+    }
+    CHECK_EQUAL(go_poll(c.sender, POLLOUT, 0), -ETIMEDOUT);
+    atomic_store(&results, 0);
+    go(send_one, &c);
+    CHECK(go_sleep(10 * GO_MILLISECOND) == 0);
+    CHECK_EQUAL(atomic_load(&results), 0);
+    empty(&c);
+    await_count(&results, 1);
+    CHECK_EQUAL(last_result, 1);
+    CHECK(go_close(c.receiver) == 0 && go_close(c.filler) == 0 && go_close(c.sender) == 0);
+    CHECK(go_close(third.receiver) == 0 && go_close(third.filler) == 0 && go_close(third.sender) == 0);
+    return 0;
+}
+
+NET_TEST(waiting_for_a_full_receiver_ends)
+{
+    static struct crowd c;
+    fill(&c);
+    CHECK_EQUAL(go_set_write_deadline(c.sender, go_now() + 20 * GO_MILLISECOND), 0);
+    CHECK_EQUAL(go_sendto(c.sender, "s", 1, 0, (struct sockaddr *)&c.at, c.size), -ETIMEDOUT);
+    CHECK_EQUAL(go_set_write_deadline(c.sender, GO_FOREVER), 0);
+    atomic_store(&results, 0);
+    go(send_bound, &c);
+    await_count(&results, 1);
+    CHECK_EQUAL(last_result, -ECANCELED);
+    go(send_one, &c);
+    CHECK(go_sleep(5 * GO_MILLISECOND) == 0);
+    CHECK_EQUAL(go_close(c.sender), 0);
+    await_count(&results, 2);
+    CHECK_EQUAL(last_result, -ECANCELED);
+    CHECK(go_close(c.receiver) == 0 && go_close(c.filler) == 0);
+    return 0;
+}
+
 /* Bytes that other calls took or left do not confuse a later go_read. */
 NET_TEST(calls_may_be_mixed)
 {
@@ -389,6 +517,9 @@ int main(void)
         cmocka_unit_test(shutdown_wakes_a_parked_reader),
         cmocka_unit_test(datagrams),
         cmocka_unit_test(a_datagram_wakes_a_parked_receiver),
+        cmocka_unit_test(a_full_receiver_is_waited_for),
+        cmocka_unit_test(a_full_receiver_is_waited_for_by_who_is_not_ready),
+        cmocka_unit_test(waiting_for_a_full_receiver_ends),
         cmocka_unit_test(calls_may_be_mixed),
         cmocka_unit_test(bad_descriptors),
     };
