@@ -149,6 +149,9 @@ static int64_t share(int64_t deadline, int left)
         return deadline;
     }
     int64_t now = go_now();
+    if (deadline <= now) {
+        return deadline; /* INT64_MIN perhaps */
+    }
     int64_t part = (deadline - now) / left;
     part = part > SHARE_LEAST ? part : SHARE_LEAST;
     int64_t until = go__deadline_after(now, part);
