@@ -3,6 +3,7 @@
  * A goroutine that waits or is runnable stays on its parked stack while the world is stopped (no p, no scheduling), so its stack can
  * be walked. One that executes without a p (a hog, a blocking call) goes on running: it gets its headline only, except the caller
  * itself. */
+#include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -249,11 +250,13 @@ void go__dump_all(int fd)
 static void dump_stopped(void *arg)
 {
     struct dump *dump = (struct dump *)arg;
-    for (int i = 0; i < STOP_TRIES && !(dump->still = go__world_stop(STOP_TIMEOUT_NS)); i++) {
-        go__world_start(); /* a thread got no CPU in all this time: headlines are better than nothing */
+    int error;
+    for (int tries = STOP_TRIES; (error = go__world_stop(STOP_TIMEOUT_NS)) == -EAGAIN && --tries > 0;) {
+        go__world_start();
     }
-    dump_all(dump);
-    if (dump->still) {
+    if (error != -ESRCH) {
+        dump->still = error == 0; /* else a thread got no CPU in all this time: headlines are better than nothing */
+        dump_all(dump);
         go__world_start();
     }
 }
@@ -286,7 +289,9 @@ static void fatal_dump_native(void *arg)
     go__backtrace_here(&own); /* leads through the hop to whoever failed */
     dump.own = &own;
     dump.still = go__world_freeze(FATAL_TIMEOUT_NS);
-    dump_all(&dump);
+    if (load_acq(&go__sched.active) != 0) { /* acq: as in go__world_stop; the run has not ended meanwhile */
+        dump_all(&dump);
+    }
 }
 
 void go__fatal_dump(void)

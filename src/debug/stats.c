@@ -27,10 +27,9 @@ static void add_stacks(go_stats *stats)
     stats->stack_growths = stacks.growths;
 }
 
+/* sched.lock held: it keeps all_p, its length and the counters of threads together. */
 static void add_sched(go_stats *stats)
 {
-    /* The lock keeps all_p, its length and the counters of threads together. */
-    go__futex_lock(&go__sched.lock);
     stats->procs = (uint64_t)go__sched.procs;
     stats->procs_idle = load_rlx(&go__sched.idle_p_count);
     stats->threads = go__sched.m_count;
@@ -42,18 +41,18 @@ static void add_sched(go_stats *stats)
         add_p(stats, pp);
         stats->goroutines_created += (uint64_t)load_rlx(&pp->created); /* owner writes; late is fine */
     }
-    go__futex_unlock(&go__sched.lock);
 }
 
 void go_get_stats(go_stats *stats)
 {
     go__zero(stats, sizeof *stats);
-    if (load_acq(&go__sched.active) == 0) { /* acq pairs with the store at start: the Ps exist */
-        return;
-    }
     stats->goroutines = go_count();
-    add_sched(stats);
-    add_stacks(stats);
-    int64_t pollers = go__netpoll_waiters();
-    stats->pollers = pollers > 0 ? (uint64_t)pollers : 0;
+    go__futex_lock(&go__sched.lock);
+    if (load_rlx(&go__sched.active) != 0) { /* rlx: the end of the run, which takes all this away, stores it under the lock */
+        add_sched(stats);
+        add_stacks(stats);
+        int64_t pollers = go__netpoll_waiters();
+        stats->pollers = pollers > 0 ? (uint64_t)pollers : 0;
+    }
+    go__futex_unlock(&go__sched.lock);
 }

@@ -491,16 +491,32 @@ uint64_t go_id(void)
     return mp != NULL && mp->curg != NULL ? mp->curg->id : 0;
 }
 
+static int64_t count_all(void)
+{
+    struct go__p *const *all_p = go__sched.all_p;         /* first, and once: who becomes an orphan meanwhile keeps these */
+    int64_t count = load_rlx(&go__sched.created_outside); /* rlx throughout: a snapshot of running counters */
+    for (int i = 0; all_p != NULL && i < load_acq(&go__sched.all_p_count); i++) {
+        count += load_rlx(&all_p[i]->created) - load_rlx(&all_p[i]->ended);
+    }
+    return count;
+}
+
+/* The lock keeps the end of the run, and of the next one, away. */
+static GO__NOINLINE int64_t count_outside(void)
+{
+    int64_t count = 0;
+    go__futex_lock(&go__sched.lock);
+    if (load_rlx(&go__sched.active) != 0) { /* rlx: stored under the lock */
+        count = count_all();
+    }
+    go__futex_unlock(&go__sched.lock);
+    return count;
+}
+
 size_t go_count(void)
 {
-    if (load_acq(&go__sched.active) == 0) { /* acq pairs with the store at start */
-        return 0;
-    }
-    int64_t count = load_rlx(&go__sched.created_outside); /* rlx throughout: a snapshot of running counters */
-    for (int i = 0; i < load_acq(&go__sched.all_p_count); i++) {
-        struct go__p *pp = go__sched.all_p[i];
-        count += load_rlx(&pp->created) - load_rlx(&pp->ended);
-    }
+    struct go__m *mp = go__m();
+    int64_t count = mp == NULL || go__is_orphan(mp) ? count_outside() : count_all(); /* a run outlives its goroutines */
     return count > 0 ? (size_t)count : 0;
 }
 

@@ -126,13 +126,18 @@ void go__leave_stack(struct go__m *mp, struct go__g *gp, go__commit_fn commit, v
 /* The same for a goroutine that has ended: everything but the switch, to what is returned. */
 const struct go__gobuf *go__leave_for_good(struct go__m *mp, struct go__g *gp, go__commit_fn commit);
 
-/* Stops every p that runs goroutines, except the caller's own. False: some goroutine could not be stopped within timeout_ns (it is
- * in the runtime, or the machine is busy); the world counts as stopped all the same and must be started. Stoppers take turns. Any thread
- * or goroutine. */
-bool go__world_stop(int64_t timeout_ns);
+/* Stops every p that runs goroutines, except the caller's own. 0. -EAGAIN: some goroutine could not be stopped within timeout_ns (it is
+ * in the runtime, or the machine is busy); the world counts as stopped all the same and must be started. -ESRCH: no run, nothing is to be
+ * started. Stoppers take turns. Any thread or goroutine. The run does not end meanwhile. */
+int go__world_stop(int64_t timeout_ns);
 /* The same for good, by a thread that dies, whatever it may hold: the world it has stopped itself, the lock it wants. */
 bool go__world_freeze(int64_t timeout_ns);
 void go__world_start(void);
+/* The run is active, but nobody stops it before its ps are where they belong: go__world_begun(what go__world_begin returned). */
+bool go__world_begin(void);
+void go__world_begun(bool ours);
+/* The run is over, and none of its threads left: from now on nobody looks at what it was made of, but orphans at what is theirs. */
+void go__world_over(void);
 
 /* The timer heap for a caller on a goroutine or foreign thread. */
 extern go__atomic(struct go__timers *) go__timers_outside; /* p 0's, for foreign threads; never freed, NULL before the first run */

@@ -336,7 +336,7 @@ static void end(bool orphans)
     go__debug_stop();
     go__sysmon_stop();
     go__leak_report();
-    store_rel(&go__sched.active, 0u);
+    go__world_over();
     go__standins_cancel();
     go__bounds_drop_all();
     go__locals_drop_all();
@@ -406,7 +406,7 @@ static int run(struct main_call *call)
     if (error != 0) {
         return error;
     }
-    store_rel(&go__sched.active, 1u); /* pairs with every load_acq of active: the ps exist */
+    bool turn = go__world_begin();
     go__debug_start();
     if (go__debug_flag("stacks") && !go__stacks_small_on()) {
         go__warn("this program's link does not move libc calls off small stacks: every goroutine has a reserved stack");
@@ -414,6 +414,7 @@ static int run(struct main_call *call)
     error = go__sysmon_start();
     if (error == 0) {
         error = launch(call);
+        go__world_begun(turn);
         if (error == 0) {
             go__note_sleep(&go__sched.main_note);
         } else {
@@ -423,7 +424,8 @@ static int run(struct main_call *call)
         return error != 0 ? error : go__sched.result;
     }
     go__debug_stop();
-    store_rel(&go__sched.active, 0u);
+    go__world_begun(turn);
+    go__world_over();
     go__overflow_restore();
     go__netpoll_destroy();
     go__stacks_destroy();

@@ -11,7 +11,8 @@
 #include "sched/proc.h"
 #include "sched/run.h"
 
-#define TURN_PAUSE_NS 200000
+#define TURN_PAUSE_NS    200000
+#define TURN_PATIENCE_NS INT64_C(10000000000) /* a dump may go to a pipe that nobody reads */
 
 static go__futex_mutex turn;    /* one stopper at a time; before sched.lock */
 static go__atomic(int) stopper; /* the thread that has it; 0 while it is taken and given back */
@@ -114,11 +115,48 @@ static bool stop(const struct go__m *self, int64_t timeout_ns)
     }
 }
 
-bool go__world_stop(int64_t timeout_ns)
+static void give_turn(struct go__m *self)
 {
-    const struct go__m *self = take_turn();
-    store_rlx(&stopper, go__thread_id()); /* rlx: read by the thread itself */
-    return stop(self, timeout_ns);
+    if (self != NULL && self->curg != NULL) {
+        go__leave(self);
+    }
+    store_rlx(&stopper, 0);
+    go__futex_unlock(&turn);
+}
+
+int go__world_stop(int64_t timeout_ns)
+{
+    struct go__m *self = take_turn();
+    store_rlx(&stopper, go__thread_id());   /* rlx: read by the thread itself */
+    if (load_acq(&go__sched.active) == 0) { /* acq: before the end of the run asked for the turn */
+        give_turn(self);
+        return -ESRCH;
+    }
+    return stop(self, timeout_ns) ? 0 : -EAGAIN;
+}
+
+bool go__world_begin(void)
+{
+    bool ours = go__futex_lock_for(&turn, TURN_PATIENCE_NS);
+    store_rel(&go__sched.active, 1u); /* pairs with every load_acq of active: the ps exist */
+    return ours;
+}
+
+void go__world_begun(bool ours)
+{
+    if (ours) {
+        go__futex_unlock(&turn);
+    }
+}
+
+void go__world_over(void)
+{
+    go__futex_lock(&go__sched.lock);
+    store_rel(&go__sched.active, 0u); /* under the lock: who finds the run active there has its ps until he drops it */
+    go__futex_unlock(&go__sched.lock);
+    if (go__futex_lock_for(&turn, TURN_PATIENCE_NS)) {
+        go__futex_unlock(&turn);
+    }
 }
 
 static bool lock_until(go__futex_mutex *lock, int64_t deadline)
@@ -182,11 +220,7 @@ void go__world_start(void)
     go__futex_unlock(&go__sched.lock);
     go__futex_wake(&go__sched.world_stopped, INT32_MAX);
     while (wanted-- > 0 && go__idle_p_start()) {}
-    if (self != NULL && self->curg != NULL) {
-        go__leave(self);
-    }
-    store_rlx(&stopper, 0);
-    go__futex_unlock(&turn);
+    give_turn(self);
 }
 
 /* World stopped: pp stops existing for the scheduler; what it holds goes elsewhere. */
@@ -266,8 +300,11 @@ struct change {
 static void set_procs(void *arg)
 {
     struct change *c = arg;
-    while (!go__world_stop(1000000000)) {
+    while ((c->result = go__world_stop(1000000000)) == -EAGAIN) {
         go__world_start(); /* a p that does not stop is one whose thread got no CPU for a second */
+    }
+    if (c->result != 0) {
+        return;
     }
     struct go__m *self = go__m();
     c->result = change_procs(c->procs, self != NULL && self->curg != NULL ? self : NULL);

@@ -2,6 +2,7 @@
 #include "regress/child.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "sched/park.h"
@@ -94,10 +95,75 @@ static void a_name_that_changes_is_dumped_whole(void **state)
     child_exits(run_names, NULL, 0);
 }
 
+/* --- the end of the run --- */
+
+static atomic_int watching, looks;
+
+static void *watch(void *arg)
+{
+    go_stats stats;
+    int fd = memfd_create("dump", MFD_CLOEXEC), kind = (int)(intptr_t)arg;
+    CHECK(fd >= 0);
+    while (watching) {
+        switch (kind) {
+        case 0: go_get_stats(&stats); break;
+        case 1: go_dump(fd); break;
+        case 2: (void)go_count(); break;
+        default: (void)go_set_procs(1 + looks % 8); break;
+        }
+        looks++;
+        CHECK_EQUAL(ftruncate(fd, 0), 0);
+    }
+    (void)close(fd);
+    return NULL;
+}
+
+static void nap(void *arg)
+{
+    (void)arg;
+    go_set_name("napping");
+    (void)go_sleep(GO_MILLISECOND / 5);
+}
+
+static int sleep_with_others(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 1000; i++) {
+        go(nap, NULL);
+    }
+    return go_sleep(GO_MILLISECOND / 10);
+}
+
+static int run_watched(void *arg)
+{
+    pthread_t watchers[4];
+    const go_config eight = {.procs = 8};
+    watching = 1;
+    for (intptr_t i = 0; i < 4; i++) {
+        CHECK_EQUAL(pthread_create(&watchers[i], NULL, watch, (void *)i), 0);
+    }
+    for (int i = 0; i < 200; i++) {
+        CHECK_EQUAL(go_run_config(&eight, sleep_with_others, arg), 0);
+    }
+    watching = 0;
+    for (int i = 0; i < 4; i++) {
+        CHECK_EQUAL(pthread_join(watchers[i], NULL), 0);
+    }
+    CHECK(looks > 4);
+    return 0;
+}
+
+static void who_watches_does_not_meet_the_end_of_a_run(void **state)
+{
+    (void)state;
+    child_exits(run_watched, NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_that_changes_is_dumped_whole),
+        cmocka_unit_test(who_watches_does_not_meet_the_end_of_a_run),
         cmocka_unit_test(who_dies_in_the_depot_reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
