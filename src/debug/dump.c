@@ -20,8 +20,42 @@
 #define STOP_TRIES       3
 #define FATAL_TIMEOUT_NS INT64_C(100000000) /* the thread that died may hold what the others need to stop */
 
+/* gp says it waits but is on its stack yet: without a p it may be about to leave it while the world is stopped. In the order opposite to
+ * the one in which go__park, the switch and go__landed write. */
+static bool is_on_stack(const struct go__m *mp, const struct go__g *gp)
+{
+    struct go__g *const volatile *current = &mp->curg;
+    const volatile go__commit_fn *after = &mp->after;
+    if (*current == gp) {
+        return true;
+    }
+    return *after != NULL && mp->after_g == gp;
+}
+
+/* gp says it runs. */
+static bool runs_blocked(const struct go__m *mp, const struct go__g *gp)
+{
+    return mp->curg == gp && mp->blocked;
+}
+
+/* gp->m is where gp ran last: that thread may have ended since, or the run dropped gp on it, and its m is freed. So it is looked for among
+ * those there are, and the lock keeps them. */
+static bool ask_machine(const struct go__g *gp, bool (*ask)(const struct go__m *mp, const struct go__g *gp))
+{
+    bool answer = false;
+    go__futex_lock(&go__sched.lock);
+    for (const struct go__m *mp = go__sched.all_m; mp != NULL; mp = mp->all_link) {
+        if (mp == gp->m) {
+            answer = ask(mp, gp);
+            break;
+        }
+    }
+    go__futex_unlock(&go__sched.lock);
+    return answer;
+}
+
 /* Words and time in the brackets. gp may run on: every read is of a word that is always valid. */
-static void out_state(struct go__out *out, struct go__g *gp, uint32_t status)
+static void out_state(struct go__out *out, struct go__g *gp, uint32_t status, bool still)
 {
     if (status == GO__G_WAITING) {
         const char *reason = gp->reason < GO__REASON_COUNT ? go__reason_text[gp->reason] : NULL;
@@ -34,14 +68,14 @@ static void out_state(struct go__out *out, struct go__g *gp, uint32_t status)
     } else if (status == GO__G_RUNNABLE) {
         go__out_text(out, "runnable");
     } else {
-        go__out_text(out, gp->m != NULL && gp->m->blocked ? go__reason_text[GO__REASON_BLOCKING_CALL] : "running");
+        go__out_text(out, still && ask_machine(gp, runs_blocked) ? go__reason_text[GO__REASON_BLOCKING_CALL] : "running");
     }
     if (gp->tied && gp->lock_count > 0) {
         go__out_text(out, ", locked to thread");
     }
 }
 
-static void out_headline(struct go__out *out, struct go__g *gp, uint32_t status)
+static void out_headline(struct go__out *out, struct go__g *gp, uint32_t status, bool still)
 {
     go__out_text(out, "goroutine ");
     go__out_number(out, gp->id);
@@ -51,7 +85,7 @@ static void out_headline(struct go__out *out, struct go__g *gp, uint32_t status)
         go__out_text(out, "\"");
     }
     go__out_text(out, gp->system ? " (runtime) [" : " [");
-    out_state(out, gp, status);
+    out_state(out, gp, status, still);
     go__out_text(out, "]:\n");
 }
 
@@ -69,34 +103,6 @@ static void out_creation(struct go__out *out, struct go__symbols *symbols, const
     go__out_address(out, symbols, text, (uintptr_t)gp->created_at, 1);
 }
 
-/* gp says it waits but is on its stack yet: without a p it may be about to leave it while the world is stopped. In the order opposite to
- * the one in which go__park, the switch and go__landed write. */
-static bool is_on_stack(const struct go__m *mp, const struct go__g *gp)
-{
-    struct go__g *const volatile *current = &mp->curg;
-    const volatile go__commit_fn *after = &mp->after;
-    if (*current == gp) {
-        return true;
-    }
-    return *after != NULL && mp->after_g == gp;
-}
-
-/* gp->m is where gp ran last: that thread may have ended since, and its m is freed. So it is looked for among those there are, and the
- * lock keeps them. */
-static bool is_leaving(const struct go__g *gp)
-{
-    bool leaving = false;
-    go__futex_lock(&go__sched.lock);
-    for (const struct go__m *mp = go__sched.all_m; mp != NULL; mp = mp->all_link) {
-        if (mp == gp->m) {
-            leaving = is_on_stack(mp, gp);
-            break;
-        }
-    }
-    go__futex_unlock(&go__sched.lock);
-    return leaving;
-}
-
 /* `own` is the trace of gp if gp runs and is the caller's, NULL otherwise; `still`: parked stacks stay as they are. */
 static void out_goroutine(struct go__out *out, struct go__symbols *symbols, struct go__g *gp, const struct go__backtrace *own,
                           bool still)
@@ -105,10 +111,10 @@ static void out_goroutine(struct go__out *out, struct go__symbols *symbols, stru
     if (status != GO__G_WAITING && status != GO__G_RUNNABLE && status != GO__G_RUNNING) {
         return;
     }
-    out_headline(out, gp, status);
+    out_headline(out, gp, status, still);
     if (own != NULL) {
         go__out_trace(out, symbols, own, gp->entry);
-    } else if (status != GO__G_RUNNING && still && !is_leaving(gp)) {
+    } else if (status != GO__G_RUNNING && still && !ask_machine(gp, is_on_stack)) {
         struct go__backtrace trace;
         go__backtrace_parked(&trace, &gp->buf);
         go__out_trace(out, symbols, &trace, gp->entry);

@@ -9,6 +9,7 @@
 #include "sched/hooks.h"
 #include "sched/proc.h"
 #include "sched/run.h"
+#include "sched/world.h"
 #include "stack/overflow.h"
 
 __thread struct go__m *go__tls_m __attribute__((tls_model("initial-exec"), visibility("default")));
@@ -52,6 +53,7 @@ static void settle(struct go__m *mp)
         pp->m = NULL;
         go__idle_p_push(pp);
     }
+    go__world_forget(mp);
     if (mp->lost_p) {
         mp->lost_p = false;
         go__sched.lost--;

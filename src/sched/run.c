@@ -18,6 +18,7 @@
 #include "sched/proc.h"
 #include "sched/standin.h"
 #include "sched/sysmon.h"
+#include "sched/world.h"
 #include "stack/grow.h"
 #include "stack/overflow.h"
 
@@ -265,11 +266,7 @@ static void disown(struct go__m *mp)
         (void)add_rlx(&mp->leftover->refs, 1u); /* rlx: ours keeps it */
     }
     go__sched.m_count--;
-    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) { /* rlx: the run is over */
-        if (go__sched.all_p[i]->stopped_from == mp) {
-            go__sched.all_p[i]->stopped_from = NULL;
-        }
-    }
+    go__world_forget(mp);
     store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN); /* pairs with go__enter and find_runnable; mp may go when the lock does */
 }
 

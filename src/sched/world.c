@@ -190,6 +190,17 @@ bool go__world_freeze(int64_t timeout_ns)
     return stop(self, timeout_ns);
 }
 
+void go__world_forget(const struct go__m *mp)
+{
+    for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
+        struct go__p *pp = go__sched.all_p[i];
+        if (pp->stopped_from == mp) {
+            pp->stopped_from = NULL;
+            go__idle_p_push(pp);
+        }
+    }
+}
+
 /* sched.lock held: a p that was stopped goes back to its goroutine, or to the idle ones. */
 static void restart(struct go__p *pp)
 {
