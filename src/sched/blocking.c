@@ -163,6 +163,7 @@ void go__abandon(struct go__m *mp)
 {
     struct go__g *gp = mp->curg;
     mp->abandoned = true;
+    store_rlx(&gp->status, (uint32_t)GO__G_DEAD); /* rlx: ours. The end of the run drops what it has bound: it executes no more */
     mp->curg = NULL;
     mp->after = NULL;
     go__edge_run_release();

@@ -262,6 +262,48 @@ static void main_returns_though_hogs_keep_every_p(void **state)
     child_exits(run_with_hogs, NULL, 7);
 }
 
+/* --- what a goroutine that executed had bound --- */
+
+static go_context *bound;
+static atomic_int computes, main_is_over;
+
+static void compute_bound(void *arg)
+{
+    (void)arg;
+    (void)go_context_bind(bound);
+    computes = 1;
+    while (!main_is_over) {}
+    (void)usleep(20000);
+    go_yield();
+}
+
+static int leave_it_computing(void *arg)
+{
+    (void)arg;
+    go(compute_bound, NULL);
+    while (!computes) {
+        go_yield();
+    }
+    main_is_over = 1;
+    return 0;
+}
+
+static int cancel_afterwards(void *arg)
+{
+    const go_config two = {.procs = 2};
+    bound = go_context_with_cancel(NULL);
+    CHECK_EQUAL(go_run_config(&two, leave_it_computing, arg), 0);
+    go_context_cancel(bound, -ECANCELED);
+    go_context_unref(bound);
+    return 0;
+}
+
+static void who_met_the_end_at_a_call_is_bound_to_nothing(void **state)
+{
+    (void)state;
+    child_exits(cancel_afterwards, NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_wait_begun_in_one_run_does_not_last_into_the_next),
         cmocka_unit_test(a_run_returns_what_main_returned_however_short_it_was),
         cmocka_unit_test(main_returns_though_hogs_keep_every_p),
+        cmocka_unit_test(who_met_the_end_at_a_call_is_bound_to_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
