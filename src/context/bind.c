@@ -86,7 +86,7 @@ static void drop_left(struct go__g *gp, void *arg)
 
 void go__bounds_drop_all(void)
 {
-    if (load_rlx(&bound_run) == go__sched.run_number) {
+    if (load_rlx(&bound_run) == go__sched.run_number || go__stacks_kept()) { /* or orphans of another run have ended */
         go__slots_each(drop_left, NULL);
     }
 }

@@ -38,10 +38,11 @@ static void detach(struct go__m *mp)
 
 static void orphan_over(struct go__m *mp)
 {
-    mp->segs = (struct go__seg_cache){0}; /* segments of that run's depots, which stay mapped like its stack */
+    mp->segs = (struct go__seg_cache){0}; /* not to be waited for: they go with the depots, like its stack */
     detach(mp);
     go__leftover_release(mp->leftover);
     free(mp);
+    (void)sub_acqrel(&go__orphans, 1u); /* rel: pairs with stacks_over */
 }
 
 /* sched.lock held. Gives back what is counted or queued under mp's name. */

@@ -29,6 +29,7 @@
 #define PATIENCE_NS         INT64_C(10000000000) /* with threads that need only a CPU */
 
 struct go__sched go__sched;
+go__atomic(uint32_t) go__orphans;
 
 static go__atomic(uint32_t) busy; /* a go_run is somewhere between its first and last step */
 
@@ -189,6 +190,22 @@ static void reset(void)
 #endif
 }
 
+/* Stacks on which orphans may execute stay, and so do the depots that these grow from. */
+static void stacks_over(bool orphans)
+{
+    if (orphans) {
+        go__stacks_keep();
+    } else {
+        go__goroutines_drop_left();
+        go__stacks_destroy();
+    }
+}
+
+static bool orphans_execute(void)
+{
+    return load_acq(&go__orphans) != 0; /* acq: pairs with orphan_over */
+}
+
 static int start(void)
 {
     static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
@@ -210,7 +227,7 @@ static int start(void)
         free_ps();
         go__netpoll_destroy();
     }
-    go__stacks_destroy();
+    stacks_over(orphans_execute());
     return error;
 }
 
@@ -266,6 +283,7 @@ static void disown(struct go__m *mp)
         (void)add_rlx(&mp->leftover->refs, 1u); /* rlx: ours keeps it */
     }
     go__sched.m_count--;
+    (void)add_rlx(&go__orphans, 1u); /* rlx: this thread asks for them */
     go__world_forget(mp);
     store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN); /* pairs with go__enter and find_runnable; mp may go when the lock does */
 }
@@ -327,6 +345,7 @@ static bool end_threads(void)
 /* What orphans may still use stays behind: their stacks, and the ps. */
 static void end(bool orphans)
 {
+    bool execute = orphans_execute(); /* before it is said what belongs to goroutines that do not */
     go__edge_run_acquire();
     go__chans_forget(); /* before subscriptions let go of channels that dropped goroutines wait on */
     go__signals_stop();
@@ -340,15 +359,15 @@ static void end(bool orphans)
     go__overflow_restore();
     go__netpoll_destroy();
     if (!orphans) {
-        go__goroutines_drop_left();
         for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
             go__free_gs_return(go__sched.all_p[i]);
         }
-        go__stacks_destroy();
+        stacks_over(execute);
         go__selects_drop_all();
         free_ps();
         free(go__sched.leftover);
     } else {
+        stacks_over(true);
         go__sched.all_p = NULL;
         store_rlx(&go__sched.all_p_count, 0); /* rlx: nobody of this run looks but orphans, at their own p */
         go__leftover_release(go__sched.leftover);
@@ -425,7 +444,7 @@ static int run(struct main_call *call)
     go__world_over();
     go__overflow_restore();
     go__netpoll_destroy();
-    go__stacks_destroy();
+    stacks_over(orphans_execute());
     free_ps();
     return error;
 }

@@ -13,6 +13,9 @@ struct go__leftover {
     int all_p_count;
 };
 
+/* Orphans, of any run, that may still use their stacks; outlives runs. */
+extern go__atomic(uint32_t) go__orphans;
+
 /* An orphan is over, or go_run's thread is done with the run; NULL does nothing. Native stack. */
 void go__leftover_release(struct go__leftover *left);
 

@@ -23,6 +23,7 @@ static size_t max_bytes;
 static size_t reserved_stack_bytes; /* reserve without the head */
 static bool small_on;
 static uint32_t run;
+static bool kept;         /* by go_run's thread alone */
 static int64_t last_trim; /* sysmon only */
 
 go__atomic(uint32_t) go__slots_pins;
@@ -48,12 +49,15 @@ int go__stacks_init(const struct go__stacks_config *config)
     if (reserve > RESERVE_MAXIMUM) {
         return -EINVAL;
     }
+    run = config->run;
+    last_trim = 0;
+    if (kept) {
+        return 0;
+    }
     reserve_bytes = round_up(reserve, go__vm_page());
     reserved_stack_bytes = reserve_bytes - GO__HEAD_BYTES;
     max_bytes = config->max < reserve_bytes ? reserve_bytes : config->max;
     small_on = GO__STACK_SPLIT && !config->no_small && go__link_is_split();
-    run = config->run;
-    last_trim = 0;
     go__depot_init(&depots[GO__SLOT_SMALL], GO__AREA_SMALL, GO__SMALL_BYTES, false);
     go__depot_init(&depots[GO__SLOT_RESERVED], GO__AREA_RESERVED, reserved_stack_bytes, true);
     go__list_init(&customs);
@@ -62,8 +66,19 @@ int go__stacks_init(const struct go__stacks_config *config)
     return 0;
 }
 
+void go__stacks_keep(void)
+{
+    kept = true;
+}
+
+bool go__stacks_kept(void)
+{
+    return kept;
+}
+
 void go__stacks_destroy(void)
 {
+    kept = false;
     go__segments_destroy();
     go__depot_destroy(&depots[GO__SLOT_SMALL]);
     go__depot_destroy(&depots[GO__SLOT_RESERVED]);

@@ -90,6 +90,10 @@ struct go__stacks_stats {
  * go__stacks_destroy: at its end; every slot and segment goes, whoever holds it (world stopped). */
 int go__stacks_init(const struct go__stacks_config *config);
 void go__stacks_destroy(void);
+/* In place of go__stacks_destroy while goroutines execute that a run has left behind: the next run goes on with the same depots, and with
+ * the sizes they have. */
+void go__stacks_keep(void);
+bool go__stacks_kept(void); /* since, until go__stacks_destroy */
 
 /* go__stacks_trim: gives memory back that lay unused since the last call. sysmon, at most every second or so. */
 void go__stacks_trim(int64_t now);

@@ -173,7 +173,8 @@ static void drop_left(struct go__g *gp, void *arg)
 
 void go__locals_drop_all(void)
 {
-    if (load_rlx(&table_run) == go__sched.run_number) { /* rlx: the run's threads have ended */
+    /* rlx: the run's threads have ended. Or orphans of another one have. */
+    if (load_rlx(&table_run) == go__sched.run_number || go__stacks_kept()) {
         go__slots_each(drop_left, NULL);
     }
 }

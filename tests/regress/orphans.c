@@ -311,6 +311,82 @@ static void whom_an_orphan_wakes_goes_on(void **state)
     }
 }
 
+/* --- stacks --- */
+
+static atomic_int deep, come_back;
+
+static __attribute__((noinline)) int sum_of(int depth)
+{
+    volatile char frame[8192];
+    (void)memset((void *)(uintptr_t)frame, depth, sizeof frame);
+    if (depth == 0) {
+        deep = 1;
+        while (!come_back) {}
+        return frame[17];
+    }
+    int below = sum_of(depth - 1);
+    return below + (frame[4711] == (char)depth);
+}
+
+static void grow_later(void *arg)
+{
+    (void)arg;
+    be_orphan();
+    spawned = sum_of(100);
+    go_yield();
+    spawned++; /* not reached */
+}
+
+static void grow(void *arg)
+{
+    (void)arg;
+    come_back = 1;
+    CHECK_EQUAL(sum_of(50), 50);
+    (void)go_chan_recv(other, NULL); /* for ever */
+}
+
+static int grow_beside_the_orphan(void *arg)
+{
+    (void)arg;
+    released = 1;
+    while (!deep && !orphan_is_gone()) { /* sysmon may have asked it to give way before its run ended: it ends in a prologue then */
+        CHECK_EQUAL(go_sleep(GO_MILLISECOND), 0);
+    }
+    return 0;
+}
+
+static int grow_with_the_orphan(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 100; i++) {
+        go(grow, NULL);
+    }
+    while (!orphan_is_gone()) {
+        CHECK_EQUAL(go_sleep(GO_MILLISECOND), 0);
+    }
+    CHECK_EQUAL(spawned, deep ? 100 : 0);
+    spawned = 0;
+    return 0;
+}
+
+static int grows_for_three_runs(void *orphan)
+{
+    const go_config impatient = {.stop_timeout = GO_MILLISECOND};
+    other = go_chan_new(sizeof(int), 0);
+    CHECK_EQUAL(go_run_config(&impatient, leave_one_behind, orphan), 0);
+    CHECK_EQUAL(go_run(grow_beside_the_orphan, NULL), 0);
+    CHECK_EQUAL(go_run(grow_with_the_orphan, NULL), 0);
+    CHECK_EQUAL(spawned, 0);
+    return go_run(sleep_once, NULL);
+}
+
+static void an_orphan_grows_its_stack_in_other_runs(void **state)
+{
+    static go_func orphan = grow_later;
+    (void)state;
+    child_exits(grows_for_three_runs, &orphan, 0);
+}
+
 /* --- blocks of selects --- */
 
 static go_waitgroup all_selected;
@@ -361,6 +437,7 @@ int main(void)
         cmocka_unit_test(an_orphan_leaves_the_next_runs_counts_alone),
         cmocka_unit_test(an_orphan_waits_in_no_queue_of_the_next_run),
         cmocka_unit_test(whom_an_orphan_wakes_goes_on),
+        cmocka_unit_test(an_orphan_grows_its_stack_in_other_runs),
         cmocka_unit_test(blocks_that_are_freed_are_in_no_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
