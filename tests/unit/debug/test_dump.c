@@ -338,9 +338,10 @@ static int many_dumpers(void *arg)
 static int after_a_deliverer(void *arg)
 {
     (void)arg;
-    never = go_chan_new(sizeof(int), 1);
-    CHECK(go_signal_notify(never, SIGUSR1) == 0);
-    CHECK(go_signal_stop(never, SIGUSR1) == 0);
+    go_chan *c = go_chan_new(sizeof(int), 1);
+    CHECK(go_signal_notify(c, SIGUSR1) == 0);
+    CHECK(go_signal_stop(c, SIGUSR1) == 0);
+    go_chan_unref(c);
     while (go_count() > 1) {
         CHECK(go_sleep(GO_MILLISECOND) == 0);
     }
