@@ -59,9 +59,9 @@ typedef struct go_config {
 /* go_run: start the runtime on the calling thread and run main_fn(arg) as the main goroutine.
  * When main_fn returns, the program part is over, as in Go: no goroutine is scheduled again, whatever its state. go_run waits up to
  * stop_timeout for those that are executing to reach a goco call, ends its threads, frees what it owns and returns. It can be called
- * again. A goroutine still executing then keeps its stack, and its thread ends at its next goco call; until then
- * later runs have the stack sizes of this one. Other threads blocked in goco
- * calls get -ECANCELED; one blocked in a call that returns void is a fatal error: join your threads before main_fn returns.
+ * again. A goroutine still executing then keeps its stack, and its thread ends at its next goco call; until then later
+ * runs have the stack sizes of this one. Other threads blocked in goco calls get -ECANCELED; one blocked in a call that returns void is
+ * a fatal error: join your threads before main_fn returns.
  * Returns main_fn's result; -EBUSY while a runtime runs; -EINVAL (main_fn NULL, bad config); -ENOMEM, -EMFILE or another code of the
  *         system when the runtime cannot start.
  * Parks:  blocks the calling thread.     Caller: any thread.
