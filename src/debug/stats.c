@@ -48,7 +48,7 @@ void go_get_stats(go_stats *stats)
     go__zero(stats, sizeof *stats);
     stats->goroutines = go_count();
     go__futex_lock(&go__sched.lock);
-    if (load_rlx(&go__sched.active) != 0) { /* rlx: the end of the run, which takes all this away, stores it under the lock */
+    if (load_acq(&go__sched.active) != 0) { /* acq pairs with the store at start; the one at the end is under the lock */
         add_sched(stats);
         add_stacks(stats);
         int64_t pollers = go__netpoll_waiters();

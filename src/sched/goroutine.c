@@ -506,7 +506,7 @@ static GO__NOINLINE int64_t count_outside(void)
 {
     int64_t count = 0;
     go__futex_lock(&go__sched.lock);
-    if (load_rlx(&go__sched.active) != 0) { /* rlx: stored under the lock */
+    if (load_acq(&go__sched.active) != 0) { /* acq pairs with the store at start; the one at the end is under the lock */
         count = count_all();
     }
     go__futex_unlock(&go__sched.lock);

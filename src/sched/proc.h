@@ -133,7 +133,7 @@ int go__world_stop(int64_t timeout_ns);
 /* The same for good, by a thread that dies, whatever it may hold: the world it has stopped itself, the lock it wants. */
 bool go__world_freeze(int64_t timeout_ns);
 void go__world_start(void);
-/* The run is active, but nobody stops it before its ps are where they belong: go__world_begun(what go__world_begin returned). */
+/* Before the run is active: nobody stops it until its ps are where they belong, go__world_begun(what go__world_begin returned). */
 bool go__world_begin(void);
 void go__world_begun(bool ours);
 /* The run is over, and none of its threads left: from now on nobody looks at what it was made of, but orphans at what is theirs. */

@@ -423,6 +423,9 @@ static int run(struct main_call *call)
         return error;
     }
     bool turn = go__world_begin();
+    go__futex_lock(&go__sched.lock);
+    store_rel(&go__sched.active, 1u); /* pairs with every load_acq of active: the ps exist */
+    go__futex_unlock(&go__sched.lock);
     go__debug_start();
     if (go__debug_flag("stacks") && !go__stacks_small_on()) {
         go__warn("this program's link does not move libc calls off small stacks: every goroutine has a reserved stack");

@@ -137,9 +137,7 @@ int go__world_stop(int64_t timeout_ns)
 
 bool go__world_begin(void)
 {
-    bool ours = go__futex_lock_for(&turn, TURN_PATIENCE_NS);
-    store_rel(&go__sched.active, 1u); /* pairs with every load_acq of active: the ps exist */
-    return ours;
+    return go__futex_lock_for(&turn, TURN_PATIENCE_NS);
 }
 
 void go__world_begun(bool ours)
