@@ -201,6 +201,10 @@ static int read_command(struct client *c, struct slice *args)
                 return -1;
             }
         }
+    } else if (line.size > LONGEST_VALUE) {
+        if (!reply_text(c, "-ERR too long a line\r\n")) { /* its words would not fit where a value is kept */
+            return -1;
+        }
     } else {
         char *save = NULL;
         line.at[line.size] = '\0';

@@ -15,6 +15,25 @@ cli() {
 [ "$(cli GET name)" = other ] || fail "get again"
 [ "$(cli DEL name)" = 1 ] && [ "$(cli DEL name)" = 0 ] || fail "del"
 cli FLY | grep -q ERR || fail "an unknown command is answered"
+# raw PYTHON-BYTES: sends them, prints all answers until the server closes.
+raw() {
+    timeout 30 python3 -c '
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20)
+s.sendall(eval(sys.argv[2]))
+s.shutdown(socket.SHUT_WR)
+while (part := s.recv(65536)):
+    sys.stdout.write(part.decode().replace("\r", ""))' "$port" "$1" > "$work/raw" || fail "raw $1"
+}
+expect_raw() {
+    raw "$1"
+    [ "$(tr '\n' '|' < "$work/raw")" = "$2" ] || fail "to $1: not $2"
+}
+if command -v python3 > /dev/null; then
+    expect_raw 'b"set k v\r\nGET k\n\nDEL k\n"' '+OK|$1|v|:1|'
+    # A line that fits the buffer, but longer than the longest value: it must not become one.
+    expect_raw 'b"PING\r\nSET long " + b"x" * 9000 + b"\r\nGET long\r\n"' '+PONG|-ERR too long a line|$-1|'
+fi
 expect_idle
 timeout 50 redis-benchmark -h 127.0.0.1 -p "$port" -t ping,set,get -n 20000 -c 50 -r 1000 -q > "$work/benchmark" 2>&1 || fail "redis-benchmark"
 timeout 50 redis-benchmark -h 127.0.0.1 -p "$port" -t set,get -n 50000 -c 50 -P 16 -d 200 -q >> "$work/benchmark" 2>&1 || fail "redis-benchmark, pipelined"
