@@ -30,6 +30,7 @@ static go_mutex table_lock;
 
 struct client {
     int fd;
+    bool gone;          /* nothing more comes from the peer: what it began is no error */
     size_t start, have; /* in[start..have) is not parsed yet */
     size_t out_size;
     char in[BUFFER], out[BUFFER];
@@ -138,6 +139,7 @@ static bool read_more(struct client *c)
     }
     ssize_t n = go_read(c->fd, c->in + c->have, BUFFER - c->have);
     c->have += n > 0 ? (size_t)n : 0;
+    c->gone = n <= 0;
     return n > 0;
 }
 
@@ -157,15 +159,27 @@ static bool read_line(struct client *c, size_t *at, struct slice *line)
     return true;
 }
 
+/* What follows the first character of `line`. False: not a number up to `most`. */
+static bool read_number(struct slice line, size_t most, size_t *number)
+{
+    *number = 0;
+    for (size_t i = 1; i < line.size; i++) {
+        if (line.at[i] < '0' || line.at[i] > '9') {
+            return false;
+        }
+        *number = *number * 10 + (size_t)(line.at[i] - '0');
+        if (*number > most) {
+            return false;
+        }
+    }
+    return line.size > 1;
+}
+
 static bool read_bulk(struct client *c, size_t *at, struct slice *bulk)
 {
     struct slice line;
 
-    if (!read_line(c, at, &line) || line.size < 2 || line.at[0] != '$') {
-        return false;
-    }
-    bulk->size = (size_t)strtoul(line.at + 1, NULL, 10);
-    if (bulk->size > LONGEST_VALUE) {
+    if (!read_line(c, at, &line) || line.size == 0 || line.at[0] != '$' || !read_number(line, LONGEST_VALUE, &bulk->size)) {
         return false;
     }
     while (c->have - *at < bulk->size + 2) {
@@ -175,13 +189,13 @@ static bool read_bulk(struct client *c, size_t *at, struct slice *bulk)
     }
     bulk->at = c->in + *at;
     *at += bulk->size + 2;
-    return true;
+    return memcmp(bulk->at + bulk->size, "\r\n", 2) == 0;
 }
 
 /* One command; its arguments point into the buffer. Returns how many, 0 for an empty line, -1 at the end or for what is no command. */
 static int read_command(struct client *c, struct slice *args)
 {
-    size_t at;
+    size_t at, bulks;
     struct slice line;
     int count = 0;
 
@@ -192,12 +206,11 @@ static int read_command(struct client *c, struct slice *args)
         return -1;
     }
     if (line.size > 0 && line.at[0] == '*') {
-        count = atoi(line.at + 1);
-        if (count < 0 || count > MAX_ARGS) {
+        if (!read_number(line, MAX_ARGS, &bulks)) {
             return -1;
         }
-        for (int i = 0; i < count; i++) {
-            if (!read_bulk(c, &at, &args[i])) {
+        for (; count < (int)bulks; count++) {
+            if (!read_bulk(c, &at, &args[count])) {
                 return -1;
             }
         }
@@ -245,6 +258,15 @@ static bool execute(struct client *c, struct slice *args, int count)
     return reply_text(c, "-ERR unknown command or wrong number of arguments\r\n");
 }
 
+/* What was answered before still leaves. The client may be sending yet: a plain close would take the answers away from it. */
+static void refuse(struct client *c)
+{
+    if (reply_text(c, "-ERR protocol error\r\n") && flush_out(c) && go_shutdown(c->fd, SHUT_WR) == 0 &&
+        go_set_read_deadline(c->fd, go_now() + GO_SECOND) == 0) {
+        for (int i = 0; i < 64 && go_read(c->fd, c->in, BUFFER) > 0; i++) {}
+    }
+}
+
 static void serve(void *arg)
 {
     struct client *c = malloc(sizeof *c);
@@ -253,10 +275,14 @@ static void serve(void *arg)
 
     if (c != NULL) {
         c->fd = fd;
+        c->gone = false;
         c->start = c->have = c->out_size = 0;
         do {
             count = read_command(c, args);
         } while (count >= 0 && execute(c, args, count));
+        if (count < 0 && !c->gone) {
+            refuse(c);
+        }
     }
     free(c);
     go_close(fd);

@@ -33,6 +33,12 @@ if command -v python3 > /dev/null; then
     expect_raw 'b"set k v\r\nGET k\n\nDEL k\n"' '+OK|$1|v|:1|'
     # A line that fits the buffer, but longer than the longest value: it must not become one.
     expect_raw 'b"PING\r\nSET long " + b"x" * 9000 + b"\r\nGET long\r\n"' '+PONG|-ERR too long a line|$-1|'
+    # What is no command is told so, behind the answers to what was sent before it; half a command is not refused.
+    for bad in '*x' '*9' '*' '*1\r\n$4x\r\nPING' '*1\r\n$-1' '*1\r\n$\r\n' '*1\r\n$5000' '*1\r\n$4\r\nPINGxx' '*1\r\nPING'; do
+        expect_raw "b'PING\r\n$bad\r\nPING\r\n'" '+PONG|-ERR protocol error|'
+    done
+    expect_raw 'b"PING\n" + b"x" * 200000' '+PONG|-ERR protocol error|'
+    expect_raw 'b"*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPI"' '+PONG|'
 fi
 expect_idle
 timeout 50 redis-benchmark -h 127.0.0.1 -p "$port" -t ping,set,get -n 20000 -c 50 -r 1000 -q > "$work/benchmark" 2>&1 || fail "redis-benchmark"
