@@ -1,5 +1,6 @@
 /* http: a goroutine a connection answers GET /plaintext. A server: prints its address, runs until it is killed; driven by wrk. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <go.h>
 
 #include "bench.h"
@@ -44,8 +45,12 @@ static int program(void *arg)
     BENCH_CHECK(go_local_address(listener, address, sizeof address) > 0);
     printf("listening on %s\n", address);
     fflush(stdout);
-    while ((fd = go_accept(listener)) >= 0) {
-        go(serve, (void *)(intptr_t)fd);
+    while ((fd = go_accept(listener)) >= 0 || fd == -EMFILE || fd == -ENFILE) {
+        if (fd >= 0) {
+            go(serve, (void *)(intptr_t)fd);
+        } else {
+            go_sleep(10 * GO_MILLISECOND); /* the connection waits in the queue until another one ends */
+        }
     }
     return 1;
 }

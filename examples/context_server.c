@@ -107,9 +107,13 @@ static int server_main(void *arg)
     go_copy(stop_on_signal, &listener, sizeof listener);
     printf("listening on %s\n", address);
     fflush(stdout);
-    while ((fd = go_accept(listener)) >= 0) {
-        go_waitgroup_add(&serving, 1);
-        go_copy(serve, &fd, sizeof fd);
+    while ((fd = go_accept(listener)) != -ECANCELED && fd != -EBADF) { /* until stop_on_signal has closed it */
+        if (fd >= 0) {
+            go_waitgroup_add(&serving, 1);
+            go_copy(serve, &fd, sizeof fd);
+        } else {
+            go_sleep(10 * GO_MILLISECOND); /* no descriptor is left: the connection waits in the queue until a request ends */
+        }
     }
     printf("stopping: requests under way have %d ms\n", GRACE_MS);
     if (go_waitgroup_wait_until(&serving, go_now() + GRACE_MS * GO_MILLISECOND) != 0) {

@@ -5,6 +5,7 @@
  *
  *     $ kv_server 127.0.0.1:7379
  *     $ redis-benchmark -p 7379 -t ping,set,get -P 16 */
+#include <errno.h>
 #include <go.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,11 +300,17 @@ static int server_main(void *arg)
     }
     printf("listening on %s\n", address);
     fflush(stdout);
-    while ((fd = go_accept(listener)) >= 0) {
-        go_copy(serve, &fd, sizeof fd);
+    for (;;) {
+        fd = go_accept(listener);
+        if (fd >= 0) {
+            go_copy(serve, &fd, sizeof fd);
+        } else if (fd == -EMFILE || fd == -ENFILE) {
+            go_sleep(10 * GO_MILLISECOND); /* the connection waits in the queue until somebody hangs up */
+        } else {
+            fprintf(stderr, "kv_server: %s\n", go_strerror(fd));
+            return 1;
+        }
     }
-    fprintf(stderr, "kv_server: %s\n", go_strerror(fd));
-    return 1;
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,12 @@ need curl
 get() {
     curl -s -m 60 -o "$work/body" -w '%{http_code}' "$@" || true
 }
+if command -v python3 > /dev/null; then
+    start_poor_server "$EXAMPLES/context_server" 127.0.0.1:0
+    crowd
+    [ "$(get "$address/20")" = 200 ] || fail "a request after a crowd"
+    stop_server
+fi
 start_server "$EXAMPLES/context_server" 127.0.0.1:0
 [ "$(get "$address/20")" = 200 ] || fail "a short request"
 [ "$(get "$address/5000")" = 504 ] || fail "a long request gets no 504"

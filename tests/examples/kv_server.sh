@@ -45,3 +45,11 @@ timeout 50 redis-benchmark -h 127.0.0.1 -p "$port" -t ping,set,get -n 20000 -c 5
 timeout 50 redis-benchmark -h 127.0.0.1 -p "$port" -t set,get -n 50000 -c 50 -P 16 -d 200 -q >> "$work/benchmark" 2>&1 || fail "redis-benchmark, pipelined"
 [ "$(grep -o 'requests per second' "$work/benchmark" | wc -l)" -ge 6 ] || fail "not all of redis-benchmark's tests ran"
 [ "$(cli PING)" = PONG ] || fail "ping after the load"
+if command -v python3 > /dev/null; then
+    stop_server
+    start_poor_server "$EXAMPLES/kv_server" 127.0.0.1:0
+    port=${address##*:}
+    [ "$(cli SET name kept)" = OK ] || fail "set"
+    crowd
+    [ "$(cli GET name)" = kept ] || fail "the table after a crowd"
+fi

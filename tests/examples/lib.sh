@@ -61,3 +61,23 @@ expect_idle() {
     after=$(awk '{ print $14 + $15 }' "/proc/$server/stat")
     [ $((after - before)) -le 1 ] || fail "an idle server used $((after - before)) ticks of CPU in half a second"
 }
+
+# start_poor_server COMMAND...: start_server with 48 descriptors. crowd: 64 clients at once, which the server has to outlive.
+start_poor_server() {
+    start_server sh -c 'ulimit -n 48 && exec "$@"' sh "$@"
+}
+
+crowd() {
+    timeout 60 python3 -c '
+import socket, sys, time
+host, port = sys.argv[1].rsplit(":", 1)
+crowd = [socket.create_connection((host, int(port)), 20) for _ in range(64)]
+time.sleep(0.3)' "$address" || fail "64 connections"
+    kill -0 "$server" 2> /dev/null || fail "the server ended for want of descriptors"
+}
+
+stop_server() {
+    kill -9 "$server"
+    wait "$server" 2> /dev/null || true
+    server=
+}
