@@ -48,6 +48,7 @@ static int listener;
 
 struct request {
     bool head_only, keep_alive, http_1_0;
+    bool host, length; /* whether such a line was there */
     size_t body;
     const char *target, *target_end;
 };
@@ -117,15 +118,16 @@ static const char *parse_length(struct request *r, const char *value, const char
         }
         length = length * 10 + (size_t)(*value - '0');
     }
-    if (r->body != 0 && r->body != length) {
-        return "400 Bad Request";
+    if (r->length && r->body != length) {
+        return "400 Bad Request"; /* whoever believes the other one sees other requests in what follows */
     }
+    r->length = true;
     r->body = length;
     return length <= LARGEST_BODY ? NULL : "413 Content Too Large";
 }
 
 /* One header line. Returns an error's status or NULL. */
-static const char *parse_header(struct request *r, const char *line, const char *end, bool *host)
+static const char *parse_header(struct request *r, const char *line, const char *end)
 {
     const char *colon = memchr(line, ':', (size_t)(end - line)), *value = colon + 1;
 
@@ -139,7 +141,14 @@ static const char *parse_header(struct request *r, const char *line, const char 
         end--;
     }
     switch (line[0] | 0x20) {
-    case 'h': *host = *host || is(line, colon, "Host"); break;
+    case 'h':
+        if (is(line, colon, "Host")) {
+            if (r->host) {
+                return "400 Bad Request";
+            }
+            r->host = true;
+        }
+        break;
     case 'c':
         if (is(line, colon, "Connection")) {
             r->keep_alive = is(value, end, "keep-alive") || (r->keep_alive && !is(value, end, "close"));
@@ -161,14 +170,13 @@ static const char *parse_header(struct request *r, const char *line, const char 
 static const char *parse_head(struct request *r, const char *at, const char *end)
 {
     const char *line_end = memmem(at, (size_t)(end - at), "\r\n", 2), *error = parse_line(r, at, line_end);
-    bool host = false;
 
     while (error == NULL && (at = line_end + 2) < end - 2) {
         line_end = memchr(at, '\n', (size_t)(end - at)) - 1;
-        error = *line_end == '\r' && memchr(at, '\0', (size_t)(line_end - at)) == NULL ? parse_header(r, at, line_end, &host)
+        error = *line_end == '\r' && memchr(at, '\0', (size_t)(line_end - at)) == NULL ? parse_header(r, at, line_end)
                                                                                        : "400 Bad Request";
     }
-    return error == NULL && !host && !r->http_1_0 ? "400 Bad Request" : error;
+    return error == NULL && !r->host && !r->http_1_0 ? "400 Bad Request" : error;
 }
 
 static void answer_request(struct connection *c, const struct request *r)
