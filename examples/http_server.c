@@ -47,7 +47,7 @@ static int listener;
 /* --- requests and answers: these do not wait --- */
 
 struct request {
-    bool head_only, keep_alive, http_1_0;
+    bool head_only, keep_alive, close, http_1_0;
     bool host, length; /* whether such a line was there */
     size_t body;
     const char *target, *target_end;
@@ -126,6 +126,23 @@ static const char *parse_length(struct request *r, const char *value, const char
     return length <= LARGEST_BODY ? NULL : "413 Content Too Large";
 }
 
+/* A list of words, and there may be several such lines: `close` anywhere wins. */
+static void parse_connection(struct request *r, const char *at, const char *end)
+{
+    while (at < end) {
+        const char *comma = memchr(at, ',', (size_t)(end - at)), *next = comma != NULL ? comma : end, *word_end = next;
+        while (at < word_end && (*at == ' ' || *at == '\t')) {
+            at++;
+        }
+        while (word_end > at && (word_end[-1] == ' ' || word_end[-1] == '\t')) {
+            word_end--;
+        }
+        r->close = r->close || is(at, word_end, "close");
+        r->keep_alive = r->keep_alive || is(at, word_end, "keep-alive");
+        at = next + 1;
+    }
+}
+
 /* One header line. Returns an error's status or NULL. */
 static const char *parse_header(struct request *r, const char *line, const char *end)
 {
@@ -151,7 +168,7 @@ static const char *parse_header(struct request *r, const char *line, const char 
         break;
     case 'c':
         if (is(line, colon, "Connection")) {
-            r->keep_alive = is(value, end, "keep-alive") || (r->keep_alive && !is(value, end, "close"));
+            parse_connection(r, value, end);
         } else if (is(line, colon, "Content-Length")) {
             return parse_length(r, value, end);
         }
@@ -184,7 +201,7 @@ static void answer_request(struct connection *c, const struct request *r)
     static const char hello[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello, World!";
     size_t target = (size_t)(r->target_end - r->target);
 
-    c->close = !r->keep_alive;
+    c->close = r->close || !r->keep_alive;
     if (target == 1 && !r->head_only && !c->close && !r->http_1_0) {
         put_ready(c, hello, sizeof hello - 1);
     } else if (target == 1) {

@@ -45,6 +45,10 @@ if command -v python3 > /dev/null; then
     [ "$(raw "$ask$ask$last" | grep -o 'Hello, World!' | wc -l)" = 3 ] || fail "pipelining"
     [ "$(raw "$ask$last" 1 | grep -o 'Hello, World!' | wc -l)" = 2 ] || fail "byte by byte"
     raw "$ask" 65536 1 | grep -q '^open' || fail "the connection stays open"
+    for close in 'Connection: TE, close' 'Connection: close ,x' 'Connection: close\r\nConnection: keep-alive' 'Connection: keep-alive,\tClose'; do
+        raw "GET / HTTP/1.1\r\nHost: x\r\n$close\r\n\r\n" 65536 20 | grep -q '^closed' || fail "not closed: $close"
+    done
+    raw 'GET / HTTP/1.1\r\nHost: x\r\nConnection: ,closed, not close\r\n\r\n' 65536 1 | grep -q '^open' || fail "no word is close"
     for bad in 'nonsense\r\n\r\n' 'GET / HTTP/1.1\r\n\r\n' 'GET /\r\n\r\n' 'GET / HTTP/1.1\r\nHost x\r\n\r\n' 'GET / HTTP/1.1\nHost: x\n\n' \
         'GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n' 'GET / HTTP/1.1\r\nHost : x\r\n\r\n' ' GET / HTTP/1.1\r\nHost: x\r\n\r\n' \
         'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n' 'GET x HTTP/1.1\r\nHost: x\r\n\r\n' \
