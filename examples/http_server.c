@@ -53,11 +53,14 @@ struct request {
     const char *target, *target_end;
 };
 
-static void put_answer(struct connection *c, const char *status, const char *type, const char *text, bool head_only)
+/* A client of HTTP/1.0 waits for the end unless it is told that there is none. */
+static void put_answer(struct connection *c, const struct request *r, const char *status, const char *type, const char *text)
 {
+    const char *connection = c->close ? "Connection: close\r\n" : r->http_1_0 ? "Connection: keep-alive\r\n" : "";
+
     c->out_size +=
         (size_t)snprintf(c->out + c->out_size, LARGEST_ANSWER, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n%s",
-                         status, type, strlen(text), c->close ? "Connection: close\r\n" : "", head_only ? "" : text);
+                         status, type, strlen(text), connection, r->head_only ? "" : text);
 }
 
 /* What every client asks for comes ready-made. */
@@ -70,7 +73,7 @@ static void put_ready(struct connection *c, const char *answer, size_t size)
 static void refuse(struct connection *c, const char *status)
 {
     c->close = true;
-    put_answer(c, status, "text/plain", status, false);
+    put_answer(c, &(struct request){.body = 0}, status, "text/plain", status);
 }
 
 static bool is(const char *from, const char *end, const char *word)
@@ -205,11 +208,11 @@ static void answer_request(struct connection *c, const struct request *r)
     if (target == 1 && !r->head_only && !c->close && !r->http_1_0) {
         put_ready(c, hello, sizeof hello - 1);
     } else if (target == 1) {
-        put_answer(c, "200 OK", "text/plain", "Hello, World!", r->head_only);
+        put_answer(c, r, "200 OK", "text/plain", "Hello, World!");
     } else if (target == 5 && memcmp(r->target, "/json", 5) == 0) {
-        put_answer(c, "200 OK", "application/json", "{\"message\":\"Hello, World!\"}", r->head_only);
+        put_answer(c, r, "200 OK", "application/json", "{\"message\":\"Hello, World!\"}");
     } else {
-        put_answer(c, "404 Not Found", "text/plain", "no such page\n", r->head_only);
+        put_answer(c, r, "404 Not Found", "text/plain", "no such page\n");
     }
 }
 

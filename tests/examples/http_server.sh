@@ -49,6 +49,10 @@ if command -v python3 > /dev/null; then
         raw "GET / HTTP/1.1\r\nHost: x\r\n$close\r\n\r\n" 65536 20 | grep -q '^closed' || fail "not closed: $close"
     done
     raw 'GET / HTTP/1.1\r\nHost: x\r\nConnection: ,closed, not close\r\n\r\n' 65536 1 | grep -q '^open' || fail "no word is close"
+    raw 'GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n' 65536 1 > "$work/kept" # what ab -k asks
+    grep -q '^open' "$work/kept" && grep -q '^Connection: keep-alive' "$work/kept" || fail "HTTP/1.0 is not told that the connection is kept"
+    raw 'GET / HTTP/1.0\r\n\r\n' > "$work/kept"
+    grep -q '^closed' "$work/kept" && grep -q '^Connection: close' "$work/kept" || fail "HTTP/1.0 is not told that the connection ends"
     for bad in 'nonsense\r\n\r\n' 'GET / HTTP/1.1\r\n\r\n' 'GET /\r\n\r\n' 'GET / HTTP/1.1\r\nHost x\r\n\r\n' 'GET / HTTP/1.1\nHost: x\n\n' \
         'GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n' 'GET / HTTP/1.1\r\nHost : x\r\n\r\n' ' GET / HTTP/1.1\r\nHost: x\r\n\r\n' \
         'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n' 'GET x HTTP/1.1\r\nHost: x\r\n\r\n' \
