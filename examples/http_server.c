@@ -21,7 +21,7 @@ enum {
     LARGEST_HEAD = 8192, /* a longer one is answered 431 */
     LARGEST_ANSWER = 256,
     LARGEST_BODY = 1 << 20, /* bodies are skipped; a longer one is answered 413 */
-    HEAD_SECONDS = 10,      /* what has begun must be complete within */
+    HEAD_SECONDS = 10,      /* a request that has begun must be complete within */
     GRACE_SECONDS = 5,      /* for connections to finish after SIGTERM */
 };
 
@@ -29,6 +29,7 @@ struct connection {
     struct connection *next, *prev; /* in connections, under its lock */
     int fd;
     bool close;  /* after what is in out */
+    bool fresh;  /* requests were answered: what is in `in` has begun only now */
     size_t have; /* bytes of in */
     size_t out_size;
     size_t body; /* bytes of a body still to be skipped */
@@ -258,6 +259,7 @@ __attribute__((noinline)) static bool answer(struct connection *c)
             break;
         }
         answer_request(c, &r);
+        c->fresh = true;
         c->body = r.body;
         at = head_end + 4;
         full = c->out_size > LARGEST_HEAD - LARGEST_ANSWER;
@@ -273,7 +275,7 @@ __attribute__((noinline)) static struct connection *connection_new(int fd)
 
     if (c != NULL) {
         c->fd = fd;
-        c->close = false;
+        c->close = c->fresh = false;
         c->have = c->out_size = c->body = 0;
         c->out = NULL;
     }
@@ -340,6 +342,18 @@ static void hang_up(struct connection *c)
     }
 }
 
+/* The limit is one request's: a client that always has its next one under way is not cut off. Returns whether it is limited now. */
+static bool limit(struct connection *c, bool limited)
+{
+    bool begun = c->have > 0 || c->body > 0;
+
+    if (begun ? !limited || c->fresh : limited) {
+        go_set_read_deadline(c->fd, begun ? go_now() + HEAD_SECONDS * GO_SECOND : GO_FOREVER);
+    }
+    c->fresh = false;
+    return begun;
+}
+
 static void serve(void *arg)
 {
     struct connection *c = connection_new(*(int *)arg);
@@ -357,10 +371,7 @@ static void serve(void *arg)
         if (!respond(c)) {
             break;
         }
-        if (limited != (c->have > 0 || c->body > 0)) { /* a request has begun, or the one that had is complete */
-            limited = !limited;
-            go_set_read_deadline(c->fd, limited ? go_now() + HEAD_SECONDS * GO_SECOND : GO_FOREVER);
-        }
+        limited = limit(c, limited);
     }
     hang_up(c);
     delist(c);

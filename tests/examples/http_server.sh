@@ -40,6 +40,22 @@ except TimeoutError:
 sys.stdout.write(out.decode())' "$address" "$1" "${2:-65536}" "${3:-30}"
 }
 if command -v python3 > /dev/null; then
+    # Beside the rest, for the limit is ten seconds: one client that always has half a request under way, one that never ends its first.
+    python3 -c '
+import socket, sys, time
+host, port = sys.argv[1].rsplit(":", 1)
+busy, slow = (socket.create_connection((host, int(port)), 60) for _ in range(2))
+slow.sendall(b"GET / ")
+busy.sendall(b"GET / HT")
+begin = time.monotonic()
+while time.monotonic() < begin + 12:
+    busy.sendall(b"TP/1.1\r\nHost: x\r\n\r\nGET / HT")
+    if not busy.recv(4096):
+        sys.exit("the busy client was cut off")
+    time.sleep(0.2)
+if slow.recv(4096):
+    sys.exit("an answer to no request")' "$address" > "$work/limits" 2>&1 &
+    limits=$!
     ask='GET / HTTP/1.1\r\nHost: x\r\n\r\n'
     last='GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
     [ "$(raw "$ask$ask$last" | grep -o 'Hello, World!' | wc -l)" = 3 ] || fail "pipelining"
@@ -69,6 +85,9 @@ if command -v wrk > /dev/null; then
     timeout 30 wrk -t 1 -c 64 -d 2 "$url/" > "$work/wrk" 2>&1 || fail "wrk"
     grep -q 'Requests/sec' "$work/wrk" || fail "wrk: no result"
     ! grep -q 'Socket errors\|Non-2xx' "$work/wrk" || fail "wrk: errors"
+fi
+if [ -n "${limits:-}" ]; then
+    wait "$limits" || fail "the limit of a request"
 fi
 sleep 1.5
 expect_idle
