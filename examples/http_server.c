@@ -40,6 +40,7 @@ struct connection {
 static struct {
     go_mutex lock;
     struct connection *first;
+    bool ending; /* no further request is read */
 } connections;
 
 static go_waitgroup serving;
@@ -304,6 +305,9 @@ static void enlist(struct connection *c)
         c->next->prev = c;
     }
     connections.first = c;
+    if (connections.ending) { /* accepted before the end, but not in the list yet */
+        go_shutdown(c->fd, SHUT_RD);
+    }
     go_mutex_unlock(&connections.lock);
 }
 
@@ -393,6 +397,7 @@ static void await_end(void *arg)
 static void end_connections(void)
 {
     go_mutex_lock(&connections.lock);
+    connections.ending = true;
     for (struct connection *c = connections.first; c != NULL; c = c->next) {
         go_shutdown(c->fd, SHUT_RD);
     }

@@ -104,12 +104,30 @@ print("rest", len(s.recv(4096)), flush=True)' "$address" > "$work/idle" &
     idle=$!
     for _ in $(seq 100); do grep -q waiting "$work/idle" && break; sleep 0.05; done
 fi
+# So are those that come in the same moment, of which no goroutine knows yet.
+if command -v python3 > /dev/null; then
+    kill -STOP "$server"
+    python3 -c '
+import socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+crowd = [socket.create_connection((host, int(port)), 60) for _ in range(100)]
+print("waiting", flush=True)
+for s in crowd:
+    try:
+        s.recv(1)
+    except ConnectionResetError: # in the queue of the listener
+        pass' "$address" > "$work/crowd" 2>&1 &
+    crowd=$!
+    for _ in $(seq 100); do grep -q waiting "$work/crowd" && break; sleep 0.05; done
+fi
 kill -TERM "$server"
+kill -CONT "$server"
 status=0
 wait "$server" || status=$?
 server=
 [ "$status" = 0 ] || fail "after SIGTERM: status $status"
+! grep -q 'dropped' "$work/err" || fail "connections outlived SIGTERM"
 if [ -n "${idle:-}" ]; then
-    wait "$idle"
+    wait "$idle" "$crowd"
     grep -q 'rest 0' "$work/idle" || fail "the idle connection was not closed in order"
 fi
