@@ -72,15 +72,32 @@ static void put_ready(struct connection *c, const char *answer, size_t size)
     c->out_size += size;
 }
 
-static void refuse(struct connection *c, const char *status)
+static void refuse(struct connection *c, const struct request *r, const char *status)
 {
     c->close = true;
-    put_answer(c, &(struct request){.body = 0}, status, "text/plain", status);
+    put_answer(c, r, status, "text/plain", status);
 }
 
 static bool is(const char *from, const char *end, const char *word)
 {
     return (size_t)(end - from) == strlen(word) && strncasecmp(from, word, (size_t)(end - from)) == 0;
+}
+
+/* A client that takes this server for a proxy sends http://host/path (RFC 9112 3.2.2): what counts is the path. False: no target. */
+static bool parse_target(struct request *r)
+{
+    static const char scheme[] = "http://";
+    size_t size = (size_t)(r->target_end - r->target), skip = sizeof scheme - 1;
+
+    if (size > skip && strncasecmp(r->target, scheme, skip) == 0 && r->target[skip] != '/') {
+        const char *path = memchr(r->target + skip, '/', size - skip);
+        if (path == NULL) {
+            path = "/";
+            r->target_end = path + 1;
+        }
+        r->target = path;
+    }
+    return r->target[0] == '/';
 }
 
 /* The request line. Returns an error's status or NULL. */
@@ -94,7 +111,7 @@ static const char *parse_line(struct request *r, const char *line, const char *e
     }
     r->target = method_end + 1;
     r->target_end = version++;
-    if (memchr(r->target, ' ', (size_t)(r->target_end - r->target)) != NULL || r->target[0] != '/' || end - version != 8 ||
+    if (memchr(r->target, ' ', (size_t)(r->target_end - r->target)) != NULL || !parse_target(r) || end - version != 8 ||
         memcmp(version, "HTTP/", 5) != 0) {
         return "400 Bad Request";
     }
@@ -103,7 +120,6 @@ static const char *parse_line(struct request *r, const char *line, const char *e
     }
     r->http_1_0 = version[7] == '0';
     r->keep_alive = !r->http_1_0;
-    r->head_only = method_end - line == 4 && memcmp(line, "HEAD", 4) == 0;
     if (!r->head_only && (method_end - line != 3 || memcmp(line, "GET", 3) != 0)) {
         return "501 Not Implemented";
     }
@@ -244,19 +260,19 @@ __attribute__((noinline)) static bool answer(struct connection *c)
         size_t skip = c->body < (size_t)(end - at) ? c->body : (size_t)(end - at);
         at += skip;
         c->body -= skip;
+        struct request r = {.head_only = end - at >= 5 && memcmp(at, "HEAD ", 5) == 0}; /* holds for errors too */
         const char *head_end = memmem(at, (size_t)(end - at), "\r\n\r\n", 4);
         if (head_end == NULL) {
             if (has_bare_newline(at, end)) {
-                refuse(c, "400 Bad Request");
+                refuse(c, &r, "400 Bad Request");
             } else if (end - at == LARGEST_HEAD) {
-                refuse(c, "431 Request Header Fields Too Large");
+                refuse(c, &r, "431 Request Header Fields Too Large");
             }
             break;
         }
-        struct request r = {.body = 0};
         const char *error = parse_head(&r, at, head_end + 4);
         if (error != NULL) {
-            refuse(c, error);
+            refuse(c, &r, error);
             break;
         }
         answer_request(c, &r);

@@ -69,9 +69,17 @@ if slow.recv(4096):
     grep -q '^open' "$work/kept" && grep -q '^Connection: keep-alive' "$work/kept" || fail "HTTP/1.0 is not told that the connection is kept"
     raw 'GET / HTTP/1.0\r\n\r\n' > "$work/kept"
     grep -q '^closed' "$work/kept" && grep -q '^Connection: close' "$work/kept" || fail "HTTP/1.0 is not told that the connection ends"
+    for target in http://h/json HTTP://h:80/json; do
+        raw "GET $target HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" | grep -q '"message"' || fail "$target"
+    done
+    raw 'GET http://h HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n' | grep -q '^Hello, World!' || fail "the root of a host"
+    for head in 'HEAD /nothing HTTP/1.1\r\nHost: x\r\nConnection: close' 'HEAD / HTTP/1.1' 'HEAD / HTTP/2.0' 'HEAD /\n' "HEAD / HTTP/1.1\r\nX: $long"; do
+        raw "$head\r\n\r\n" | tail -c 2 | od -An -c | grep -q '\\r *\\n' || fail "the answer to HEAD has a body: $head"
+    done
     for bad in 'nonsense\r\n\r\n' 'GET / HTTP/1.1\r\n\r\n' 'GET /\r\n\r\n' 'GET / HTTP/1.1\r\nHost x\r\n\r\n' 'GET / HTTP/1.1\nHost: x\n\n' \
         'GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n' 'GET / HTTP/1.1\r\nHost : x\r\n\r\n' ' GET / HTTP/1.1\r\nHost: x\r\n\r\n' \
         'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n' 'GET x HTTP/1.1\r\nHost: x\r\n\r\n' \
+        'GET http:///x HTTP/1.1\r\nHost: x\r\n\r\n' 'GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n' \
         'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n' \
         'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 2\r\n\r\n' 'GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n'; do
         raw "$bad" > "$work/bad"
