@@ -51,7 +51,7 @@ static int read_request(int fd, char *head, size_t size)
     while (strstr(head, "\r\n\r\n") == NULL) {
         ssize_t n = go_read(fd, head + have, size - 1 - have);
         if (n <= 0) {
-            return -ECONNRESET;
+            return n == -ECANCELED ? -ECANCELED : -ECONNRESET;
         }
         have += (size_t)n;
         head[have] = '\0';
@@ -62,11 +62,22 @@ static int read_request(int fd, char *head, size_t size)
     return sscanf(head, "GET /%d ", &milliseconds) == 1 && milliseconds >= 0 ? milliseconds : -EINVAL;
 }
 
+/* The client may still be sending a head that was too long: a plain close would take the answer away from it. */
+static void drain(int fd, char *text, size_t size)
+{
+    if (go_shutdown(fd, SHUT_WR) == 0 && go_set_read_deadline(fd, go_now() + GO_SECOND) == 0) {
+        for (int i = 0; i < 64 && go_read(fd, text, size) > 0; i++) {}
+    }
+}
+
 static void serve(void *arg)
 {
     int fd = *(int *)arg;
     char text[LARGEST_HEAD];
+    go_context *before = go_context_bind(all_requests); /* who sends nothing must not hold up the end */
     int milliseconds = read_request(fd, text, sizeof text);
+
+    go_context_bind(before); /* the answer is written though all is cancelled */
 
     if (milliseconds != -ECONNRESET) {
         int code = milliseconds < 0 ? milliseconds : work_with_deadline(milliseconds);
@@ -74,10 +85,14 @@ static void serve(void *arg)
                              : code == -ETIMEDOUT ? "504 Gateway Timeout"
                              : code == -ECANCELED ? "503 Service Unavailable"
                              : code == -EINVAL    ? "400 Bad Request"
+                             : code == -EMSGSIZE  ? "431 Request Header Fields Too Large"
                                                   : "500 Internal Server Error";
         int n = snprintf(text, sizeof text, "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s\n", status,
                          strlen(status) + 1, status);
         (void)go_write(fd, text, (size_t)n);
+        if (milliseconds == -EMSGSIZE) {
+            drain(fd, text, sizeof text);
+        }
     }
     go_close(fd);
     go_waitgroup_done(&serving);

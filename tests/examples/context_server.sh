@@ -14,6 +14,8 @@ start_server "$EXAMPLES/context_server" 127.0.0.1:0
 [ "$(get "$address/20")" = 200 ] || fail "a short request"
 [ "$(get "$address/5000")" = 504 ] || fail "a long request gets no 504"
 [ "$(get "$address/nonsense")" = 400 ] || fail "a bad request"
+long=$(head -c 9000 /dev/zero | tr '\0' a)
+[ "$(get -H "X-Long: $long" "$address/20")" = 431 ] || fail "a head that is too long"
 expect_idle
 # Twenty at once: they wait together, not one after the other, which would take six seconds. A busy machine may need another try.
 twenty_at_once() {
@@ -49,3 +51,27 @@ server=
 [ "$status" = 0 ] || fail "status $status after SIGTERM"
 expect_line "stopped"
 [ "$(get "$address/1")" = 000 ] || fail "still listening"
+# A client that sends nothing does not keep it: after the grace period it is told so.
+need python3
+start_server "$EXAMPLES/context_server" 127.0.0.1:0
+before=$(sockets)
+python3 -c '
+import socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+s = socket.create_connection((host, int(port)), 60)
+s.sendall(b"GET /10")
+print(s.recv(4096).decode(), flush=True)' "$address" > "$work/silent" 2>&1 &
+client=$!
+for _ in $(seq 600); do # accepted, or closing the listener would reset it
+    [ "$(sockets)" -eq "$before" ] || break
+    sleep 0.05
+done
+kill -TERM "$server"
+for _ in $(seq 400); do kill -0 "$server" 2> /dev/null || break; sleep 0.05; done
+! kill -0 "$server" 2> /dev/null || fail "a silent client keeps the server"
+status=0
+wait "$server" || status=$?
+server=
+[ "$status" = 0 ] || fail "status $status after SIGTERM with a silent client"
+wait "$client"
+grep -q '^HTTP/1.1 503 ' "$work/silent" || fail "the silent client got no 503"
