@@ -3,10 +3,12 @@
  * Lesson: a channel is a queue that closes. The producer sends jobs and closes the channel; every worker ranges over it until it is
  * closed and drained; the last worker out closes the results. No counters, no flags, no locks.
  *
- *     $ worker_pool [WORKERS] [JOBS] */
+ *     $ worker_pool [WORKERS [JOBS]] */
 #include <go.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { MOST = 1000000 };
 
 struct result {
     int worker, job;
@@ -82,9 +84,21 @@ static int pool_main(void *arg)
     return 0;
 }
 
+static bool parse(const char *text, int least, int *number)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    *number = (int)value;
+    return end != text && *end == '\0' && value >= least && value <= MOST;
+}
+
 int main(int argc, char **argv)
 {
-    worker_count = argc > 1 ? atoi(argv[1]) : worker_count;
-    job_count = argc > 2 ? atoi(argv[2]) : job_count;
+    /* Without a worker the producer would wait for ever. */
+    if ((argc > 1 && !parse(argv[1], 1, &worker_count)) || (argc > 2 && !parse(argv[2], 0, &job_count))) {
+        fprintf(stderr, "usage: worker_pool [WORKERS [JOBS]]: 1 to %d workers, 0 to %d jobs\n", MOST, MOST);
+        return 2;
+    }
     return go_run(pool_main, NULL);
 }
