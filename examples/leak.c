@@ -22,6 +22,7 @@ static void ask_mirror(void *arg)
 
     go_waitgroup_done(&asked);
     (void)GO_SEND(answer, 42);
+    GO_UNREF(answer);
 }
 
 static int first_answer(void)
@@ -34,9 +35,11 @@ static int first_answer(void)
     }
     go_waitgroup_add(&asked, MIRRORS);
     for (int i = 0; i < MIRRORS; i++) {
+        go_chan_ref(answer.chan); /* each gives back its own: the last one out frees the channel */
         go_copy(ask_mirror, &answer, sizeof answer);
     }
     (void)GO_RECV(answer, &value);
+    GO_UNREF(answer);
     return value;
 }
 
