@@ -22,6 +22,7 @@ static void serve(void *arg)
     struct server *s = arg;
     int fd = go_accept(s->listener);
 
+    go_close(s->listener); /* whoever still waits for an accept gets an error */
     if (fd >= 0) {
         go_sleep(s->delay);
         if (s->answer != NULL) {
@@ -49,6 +50,18 @@ static int fetch(go_context *ctx, void *arg)
     return s->result = n > 0 ? 0 : n == 0 ? -ECONNRESET : (int)n;
 }
 
+/* Before anybody is started, so that there is nobody to be waited for if one fails. */
+static int listen_all(struct server *servers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        servers[i].listener = go_listen("tcp", "127.0.0.1:0");
+        if (servers[i].listener < 0) {
+            return servers[i].listener;
+        }
+    }
+    return 0;
+}
+
 static int fetch_all(struct server *servers, size_t count)
 {
     go_group *group = go_group_new(NULL);
@@ -57,10 +70,6 @@ static int fetch_all(struct server *servers, size_t count)
         return -ENOMEM;
     }
     for (size_t i = 0; i < count; i++) {
-        servers[i].listener = go_listen("tcp", "127.0.0.1:0");
-        if (servers[i].listener < 0) {
-            return servers[i].listener;
-        }
         go(serve, &servers[i]);
         go_group_go(group, fetch, &servers[i]);
     }
@@ -78,8 +87,13 @@ static int errgroup_main(void *arg)
     };
     size_t count = sizeof servers / sizeof servers[0];
     int64_t start = go_now();
-    int code = fetch_all(servers, count);
+    int code = listen_all(servers, count);
 
+    if (code != 0) {
+        fprintf(stderr, "errgroup_fetch: cannot listen: %s\n", go_strerror(code));
+        return 1;
+    }
+    code = fetch_all(servers, count);
     for (size_t i = 0; i < count; i++) {
         printf("%s: %s\n", servers[i].name, servers[i].result == 0 ? "ok" : go_strerror(servers[i].result));
     }
