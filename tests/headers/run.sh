@@ -14,7 +14,7 @@ esac
 command -v "$cc" > /dev/null && command -v "$cxx" > /dev/null || exit 77
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-warnings="-Wall -Wextra -Wpedantic -Werror -I$source/include"
+warnings="-Wall -Wextra -Wpedantic -Werror"
 failures=0
 
 complain() {
@@ -26,8 +26,8 @@ complain() {
 # compiles LANGUAGE FILE: with the log kept for whoever complains.
 compiles() {
     case $1 in
-    c++*) "$cxx" -std="$1" -Wshadow $warnings -fsyntax-only -x c++ "$2" > "$work/log" 2>&1 ;;
-    *) "$cc" -std="$1" -Wstrict-prototypes $warnings -fsyntax-only -x c "$2" > "$work/log" 2>&1 ;;
+    c++*) "$cxx" -std="$1" -Wshadow $warnings "-I$source/include" -fsyntax-only -x c++ "$2" > "$work/log" 2>&1 ;;
+    *) "$cc" -std="$1" -Wstrict-prototypes $warnings "-I$source/include" -fsyntax-only -x c "$2" > "$work/log" 2>&1 ;;
     esac
 }
 

@@ -19,26 +19,29 @@ cd "$work"
 echo 'int main(void) { return 0; }' > try.c
 "$cc" -fsplit-stack -fuse-ld="$linker" try.c -o try 2> /dev/null || exit 77
 
-flags="-std=gnu11 -O2 -g -I$source/include -I$source/src -I$source/tests"
+compile() { # flags and files
+    "$cc" -std=gnu11 -O2 -g "-I$source/include" "-I$source/src" "-I$source/tests" "$@"
+}
+
 split=-fsplit-stack
 [ "$cc" = gcc ] && split="-fsplit-stack -maccumulate-outgoing-args"
 objects=
 for file in stack/area stack/depot stack/slots stack/grow stack/prologue os/vm os/fatal os/futex arch/gobuf_init; do
     object=$(basename $file).o
-    "$cc" $flags -DGO__GOROUTINE_STACK=1 -mgeneral-regs-only -c "$source/src/$file.c" -o "$object"
+    compile -DGO__GOROUTINE_STACK=1 -mgeneral-regs-only -c "$source/src/$file.c" -o "$object"
     objects="$objects $object"
 done
 for file in stack/compat stack/unwrapped stack/overflow; do
     object=$(basename $file).o
-    "$cc" $flags -c "$source/src/$file.c" -o "$object"
+    compile -c "$source/src/$file.c" -o "$object"
     objects="$objects $object"
 done
 for file in switch morestack call; do
-    "$cc" $flags -c "$source/src/arch/${file}_x86_64.S" -o $file.o
+    compile -c "$source/src/arch/${file}_x86_64.S" -o $file.o
     objects="$objects $file.o"
 done
-"$cc" $flags -fsplit-stack -c "$source/src/stack/probe.c" -o probe.o
-"$cc" $flags -DGO__GOROUTINE_STACK=1 -c "$source/tests/stacks/harness.c" -o harness.o
+compile -fsplit-stack -c "$source/src/stack/probe.c" -o probe.o
+compile -DGO__GOROUTINE_STACK=1 -c "$source/tests/stacks/harness.c" -o harness.o
 rm -f libalone.a
 ar rcs libalone.a $objects probe.o harness.o
 
@@ -66,19 +69,19 @@ run_scheduled() { # program, what it is
 }
 
 if [ -n "$library" ]; then
-    "$cc" $flags -w -DGO__GOROUTINE_STACK=1 -c "$source/tests/stacks/on_scheduler.c" -o on_scheduler.o
-    "$cc" $flags -w $split -c "$source/tests/stacks/neighbour.c" -o neighbour.o
+    compile -w -DGO__GOROUTINE_STACK=1 -c "$source/tests/stacks/on_scheduler.c" -o on_scheduler.o
+    compile -w $split -c "$source/tests/stacks/neighbour.c" -o neighbour.o
 fi
 
 if [ "$linker" = bfd ]; then
-    "$cc" $flags -w $split -c "$source/tests/stacks/link_probe.c" -o link_probe.o
+    compile -w $split -c "$source/tests/stacks/link_probe.c" -o link_probe.o
     link "$cc" link_probe link_probe.o
     ./link_probe 0 || fail "the probe believes that bfd rewrote calls"
-    "$cc" $flags -w -DGROWTH_RESERVED -c "$source/tests/stacks/growth.c" -o growth.o
+    compile -w -DGROWTH_RESERVED -c "$source/tests/stacks/growth.c" -o growth.o
     link "$cc" growth growth.o
     timeout 100 ./growth > log 2>&1 || fail "growth on reserved slots: $(tail -1 log)"
     if [ -n "$library" ]; then
-        "$cc" $flags -w $split -DGROWTH_RESERVED -c "$source/tests/stacks/growth.c" -o growth.o
+        compile -w $split -DGROWTH_RESERVED -c "$source/tests/stacks/growth.c" -o growth.o
         for how in "" -static; do
             link_scheduled "$cc" growth growth.o $how
             run_scheduled growth "scheduled: split code without rewriting $how"
@@ -88,12 +91,12 @@ if [ "$linker" = bfd ]; then
     exit 0
 fi
 
-"$cc" $flags -w $split -c "$source/tests/stacks/link_probe.c" -o link_probe.o
+compile -w $split -c "$source/tests/stacks/link_probe.c" -o link_probe.o
 link "$cc" link_probe link_probe.o
 ./link_probe 1 || fail "the probe does not see that calls were rewritten"
 
 for optimise in -O0 -O1 -O2 -O3; do
-    "$cc" $flags -w $split $optimise -c "$source/tests/stacks/growth.c" -o growth.o
+    compile -w $split $optimise -c "$source/tests/stacks/growth.c" -o growth.o
     for how in "" -static -no-pie; do
         link "$cc" growth growth.o $how
         [ "$(nm growth | grep -c ' use_guard_page$')" = 0 ] || fail "libgcc's __morestack was linked too ($how)"
@@ -105,8 +108,8 @@ for optimise in -O0 -O1 -O2 -O3; do
     done
 done
 
-"$cc" $flags -w $split -c "$source/tests/stacks/mixed.c" -o mixed.o
-"$cc" $flags -w -c "$source/tests/stacks/mixed_plain.c" -o mixed_plain.o
+compile -w $split -c "$source/tests/stacks/mixed.c" -o mixed.o
+compile -w -c "$source/tests/stacks/mixed_plain.c" -o mixed_plain.o
 link "$cc" mixed mixed.o mixed_plain.o
 timeout 100 ./mixed > log 2>&1 || fail "mixed: $(tail -1 log)"
 if [ -n "$library" ]; then
@@ -114,11 +117,11 @@ if [ -n "$library" ]; then
     run_scheduled mixed_scheduled "scheduled: mixed"
 fi
 
-"$cc" $flags -w $split -c "$source/tests/stacks/migrate.c" -o migrate.o
+compile -w $split -c "$source/tests/stacks/migrate.c" -o migrate.o
 link "$cc" migrate migrate.o
 timeout 100 ./migrate > log 2>&1 || fail "migration: $(tail -1 log)"
 
-"$cc" $flags -w $split -c "$source/tests/stacks/margin.c" -o margin.o
+compile -w $split -c "$source/tests/stacks/margin.c" -o margin.o
 link "$cc" margin margin.o
 timeout 100 ./margin > log 2>&1 || fail "margin: $(tail -1 log)"
 
@@ -138,14 +141,14 @@ expect() { # argument, part of the message
     timeout 20 ./overflow "$1" > log 2>&1 && status=0 || status=$?
     grep -q "$2" log || fail "overflow $1: status $status, said: $(cat log)"
 }
-"$cc" $flags -w -O1 $split -c "$source/tests/stacks/overflow.c" -o overflow.o
+compile -w -O1 $split -c "$source/tests/stacks/overflow.c" -o overflow.o
 link "$cc" overflow overflow.o
 expect small 'goroutine 7, started as .*GOCO_STACK_MAX'
 expect reserved 'GOCO_STACK_MAX'
 expect canary 'overran its small stack'
 expect fault-handled-before '^handled$'
 expect fault-handled-after '^handled$'
-"$cc" $flags -w -O1 -c "$source/tests/stacks/overflow.c" -o overflow.o
+compile -w -O1 -c "$source/tests/stacks/overflow.c" -o overflow.o
 link "$cc" overflow overflow.o
 expect reserved 'ran past the end of its stack of .*GOCO_STACK_RESERVE'
 expect custom 'go_attr.stack_size'
@@ -155,7 +158,7 @@ arguments=320
 seed=1
 while [ "$seed" -le "$seeds" ]; do
     python3 "$source/tests/stacks/fuzz_generate.py" "$seed" 40 "$arguments" > fuzz.c
-    "$cc" $flags -w $split -O$((seed % 3)) -c fuzz.c -o fuzz.o
+    compile -w $split -O$((seed % 3)) -c fuzz.c -o fuzz.o
     link "$cc" fuzz fuzz.o
     timeout 100 ./fuzz > log 2>&1 || fail "fuzz: $(tail -1 log)"
     if [ -n "$library" ]; then
