@@ -24,6 +24,9 @@ set(GOCO_LIBRARY_FLAGS -ftls-model=initial-exec)
 goco_try_flag(GOCO_LIBRARY_FLAGS -fstack-clash-protection) # a frame never jumps over the guard
 goco_try_flag(GOCO_LIBRARY_FLAGS -fasynchronous-unwind-tables)
 goco_try_flag(GOCO_LIBRARY_FLAGS -fno-semantic-interposition) # calls between rooms stay direct in position-independent code
+# Machine code whatever the program is built with: link-time optimisation would compile the files that run on 2 KB anew, with the flags of
+# the whole, and does not see which symbols assembly needs.
+goco_try_flag(GOCO_LIBRARY_FLAGS -fno-lto)
 set(GOCO_ASM_FLAGS)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
     goco_try_flag(GOCO_LIBRARY_FLAGS -fcf-protection=none)

@@ -7,7 +7,7 @@ function(goco_sources kind)
     set(target goco_${room}_${suffix})
     add_library(${target} OBJECT ${ARGN})
     set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON
-        C_VISIBILITY_PRESET hidden)
+        C_VISIBILITY_PRESET hidden INTERPROCEDURAL_OPTIMIZATION OFF) # -fno-lto: GocoFlags.cmake
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
     target_compile_options(${target} PRIVATE

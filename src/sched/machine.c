@@ -12,7 +12,8 @@
 #include "sched/world.h"
 #include "stack/overflow.h"
 
-__thread struct go__m *go__tls_m __attribute__((tls_model("initial-exec"), visibility("default")));
+/* Used: only assembly reads it, which link-time optimisation does not look into. */
+__thread struct go__m *go__tls_m __attribute__((used, tls_model("initial-exec"), visibility("default")));
 
 /* Present in programs that link a C++ run-time: the caught-exception words of the calling thread. */
 extern void *__cxa_get_globals(void) __attribute__((weak));
