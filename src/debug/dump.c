@@ -79,7 +79,7 @@ static void out_headline(struct go__out *out, struct go__g *gp, uint32_t status,
 {
     go__out_text(out, "goroutine ");
     go__out_number(out, gp->id);
-    if (gp->name != NULL) {
+    if (gp->name != NULL && still) { /* else it may change meanwhile */
         go__out_text(out, " \"");
         go__out_text(out, gp->name);
         go__out_text(out, "\"");

@@ -23,8 +23,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 #if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #define GO__VALGRIND 1
 #endif
 #endif
@@ -149,6 +149,18 @@ GO__INLINE uint64_t go__valgrind_stack_new(const void *lo, const void *hi)
     (void)lo;
     (void)hi;
     return 0;
+#endif
+}
+
+/* Memory of a stack that is written to before anybody stands on it: to Memcheck it is what lies below the stack pointer that the last one
+ * left there. */
+GO__INLINE void go__valgrind_writable(void *lo, size_t bytes)
+{
+#if GO__VALGRIND
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(lo, bytes);
+#else
+    (void)lo;
+    (void)bytes;
 #endif
 }
 

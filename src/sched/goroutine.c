@@ -267,6 +267,12 @@ static uint64_t next_id(struct go__p *pp)
     return pp->id_next++;
 }
 
+/* Apart, because the request takes room on the stack. */
+static GO__NOINLINE void tell_valgrind(void *copy, size_t bytes)
+{
+    go__valgrind_writable(copy, bytes);
+}
+
 static void g_prepare(struct go__g *gp, const struct spawn *sp, uint64_t id)
 {
     char *hi = go__slot_hi(gp);
@@ -274,6 +280,9 @@ static void g_prepare(struct go__g *gp, const struct spawn *sp, uint64_t id)
     go__san_stack_new(&gp->buf, go__slot_lo(gp), hi); /* before anything is written to the stack */
     if (sp->copy != 0) {
         hi -= (sp->copy + 15) & ~(size_t)15;
+        if (go__unlikely(go__sched.valgrind)) {
+            tell_valgrind(hi, sp->copy);
+        }
         go__copy(hi, sp->arg, sp->copy);
         arg = hi;
     }

@@ -152,6 +152,7 @@ static struct go__m *take_one(bool all)
     struct go__m *mp = *link;
     if (mp != NULL) {
         *link = mp->all_link;
+        go__world_forget(mp); /* a waker may have brought a p to a thread that was over already */
     }
     go__futex_unlock(&go__sched.lock);
     return mp;

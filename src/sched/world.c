@@ -192,8 +192,9 @@ void go__world_forget(const struct go__m *mp)
 {
     for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
         struct go__p *pp = go__sched.all_p[i];
-        if (pp->stopped_from == mp) {
+        if (pp->stopped_from == mp || pp->m == mp) {
             pp->stopped_from = NULL;
+            pp->m = NULL;
             go__idle_p_push(pp);
         }
     }

@@ -11,7 +11,7 @@ void go__world_wait(struct go__m *mp);
  * caller's. */
 bool go__unclaim_p(struct go__p *pp, struct go__m *mp);
 
-/* sched.lock held: mp goes. A p that was stopped under it goes to the idle ones. */
+/* sched.lock held: mp goes. A p that was stopped under it, or brought to it too late, goes to the idle ones. */
 void go__world_forget(const struct go__m *mp);
 
 #endif
