@@ -206,7 +206,8 @@ GO_API void go_signal_mask(sigset_t *mask);
  * see go_signal_mask.
  *   pid       as in waitpid: a child, -1 for any, 0 or -n for a process group
  *   options   WNOHANG, WUNTRACED, WCONTINUED
- * Returns the child's id; 0 with WNOHANG if none has ended; -ECHILD; -EINVAL; -ECANCELED.
+ * Returns the child's id; 0 with WNOHANG if none has ended; -ECHILD; -EINVAL; -ECANCELED: for anything but a single child that ends a
+ *         thread stays behind then, until some child changes its state.
  * Parks:  yes, until a child has ended. */
 GO_API int go_waitpid(pid_t pid, int *status, int options);
 
