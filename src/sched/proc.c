@@ -169,11 +169,25 @@ static struct go__g *passed_over(struct go__p *pp)
     return gp != NULL ? gp : go__pick_queued(pp);
 }
 
+/* The slice is over that runnext would inherit: its goroutine goes to the end of the list. Where each decision is asked for by sysmon, because
+ * whoever runs computes, it would be passed over for ever by those who wait for a p in the global queue. */
+static void demote_next(struct go__p *pp)
+{
+    struct go__g *next = load_rlx(&pp->runnext); /* rlx: ours, others only look */
+    if (next != NULL) {
+        store_rlx(&pp->runnext, NULL);
+        go__own_put(pp, next);
+    }
+}
+
 /* Every GO__FAIR_TURN-th decision, and when sysmon says the slice is over: whoever has been passed over gets its turn. */
 static struct go__g *fair_turn(struct go__p *pp)
 {
     pp->tick = 0;
-    store_rlx(&pp->preempt, 0u); /* rlx: a request that comes now is answered next time */
+    if (load_rlx(&pp->preempt) != 0) {
+        store_rlx(&pp->preempt, 0u); /* rlx: a request that comes now is answered next time */
+        demote_next(pp);
+    }
     int64_t now = go__clock_now();
     store_rlx(&go__sched.coarse_now, now);
     run_timers(pp, now);

@@ -4,6 +4,8 @@
 
 #include <stdatomic.h>
 
+#include "sched/rt.h"
+
 #define YIELDERS 64
 #define OTHERS   200
 
@@ -142,6 +144,74 @@ static void who_starts_goroutines_and_yields_lets_them_run(void **state)
     assert_int_equal(go_run(start_and_yield, NULL), 0);
 }
 
+/* --- two that compute in goco calls, and one in runnext --- */
+
+static go_chan *always_ready, *ready_next;
+
+static void select_for_ever(void)
+{
+    int value;
+    while (!stop) { /* neither waits nor enters a function that looks for a poisoned limit: sysmon takes the p each time */
+        go_case cases[] = {{always_ready, &value, GO_DIRECTION_RECV, 0}, {always_ready, &value, GO_DIRECTION_SEND, 0}};
+        CHECK(go_select(cases, 2) >= 0);
+    }
+    go_waitgroup_done(&all);
+}
+
+static void compute_in_calls(void *arg)
+{
+    (void)arg;
+    select_for_ever();
+}
+
+static uint32_t waiting_for_a_p(void)
+{
+    go__futex_lock(&go__sched.lock);
+    uint32_t waiting = go__sched.waiting;
+    go__futex_unlock(&go__sched.lock);
+    return waiting;
+}
+
+static void ready_and_compute_in_calls(void *arg)
+{
+    int value = 1;
+    (void)arg;
+    while (waiting_for_a_p() == 0) {} /* the other one, in the global queue */
+    CHECK_EQUAL(go_chan_send(ready_next, &value), 0);
+    select_for_ever();
+}
+
+static int wait_in_runnext(void *arg)
+{
+    int value = 0;
+    (void)arg;
+    stop = 0;
+    always_ready = go_chan_new(sizeof value, 8);
+    ready_next = go_chan_new(sizeof value, 0);
+    CHECK_EQUAL(go_chan_send(always_ready, &value), 0);
+    go_waitgroup_add(&all, 2);
+    go(ready_and_compute_in_calls, NULL);
+    go(compute_in_calls, NULL); /* runs first */
+    CHECK_EQUAL(go_chan_recv(ready_next, &value), 0);
+    stop = 1;
+    go_waitgroup_wait(&all);
+    go_chan_unref(always_ready);
+    go_chan_unref(ready_next);
+    return 0;
+}
+
+static int on_one_p(void *arg)
+{
+    const go_config one = {.procs = 1};
+    return go_run_config(&one, wait_in_runnext, arg);
+}
+
+static void who_is_next_runs_beside_two_that_wait_for_the_p(void **state)
+{
+    (void)state;
+    child_exits(on_one_p, NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +219,7 @@ int main(void)
         cmocka_unit_test(what_was_set_aside_runs_beside_a_pair_and_a_crowd),
         cmocka_unit_test(who_blocked_comes_back_beside_a_crowd),
         cmocka_unit_test(who_starts_goroutines_and_yields_lets_them_run),
+        cmocka_unit_test(who_is_next_runs_beside_two_that_wait_for_the_p),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
