@@ -1,10 +1,8 @@
 /* http: a goroutine a connection answers GET /plaintext. A server: prints its address, runs until it is killed; driven by wrk. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <go.h>
 
-#include "bench.h"
 #include "http_plain.h"
+#include "serve.h"
 
 /* In a function of its own, because it calls libc: serve() then parks on its small stack. */
 __attribute__((noinline)) static long answer(struct http_conn *c)
@@ -37,22 +35,8 @@ static void serve(void *arg)
 
 static int program(void *arg)
 {
-    char address[64];
-    int listener = go_listen("tcp", "127.0.0.1:0"), fd;
-
     (void)arg;
-    BENCH_CHECK(listener >= 0);
-    BENCH_CHECK(go_local_address(listener, address, sizeof address) > 0);
-    printf("listening on %s\n", address);
-    fflush(stdout);
-    while ((fd = go_accept(listener)) >= 0 || fd == -EMFILE || fd == -ENFILE) {
-        if (fd >= 0) {
-            go(serve, (void *)(intptr_t)fd);
-        } else {
-            go_sleep(10 * GO_MILLISECOND); /* the connection waits in the queue until another one ends */
-        }
-    }
-    return 1;
+    return bench_serve(serve);
 }
 
 int main(int argc, char **argv)

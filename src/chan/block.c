@@ -124,8 +124,8 @@ void go__select_block_put(struct go__select_block *b)
 
 void go__selects_drop_all(void)
 {
-    for (int i = 0; i < GO__MAX_PROCS;
-         i++) { /* not this run's ps alone: one that left orphans had more, perhaps, and dropped nothing */
+    /* Not this run's ps alone: one that left orphans had more, perhaps, and dropped nothing. */
+    for (int i = 0; i < GO__MAX_PROCS; i++) {
         if ((caches[i].count[FOR_FEW] | caches[i].count[FOR_MANY]) != 0) { /* most are pages never written to */
             caches[i] = (struct cache){{NULL, NULL}, {0, 0}};
         }

@@ -39,7 +39,7 @@ static void drop_lock(void *group)
 static bool unlock_group(struct go__g *gp, void *arg)
 {
     (void)gp;
-    go__spin_unlock(&((go_group *)arg)->lock);
+    drop_lock(arg);
     return true;
 }
 

@@ -143,7 +143,7 @@ static void call_roll(struct go__g *gp, void *arg)
 {
     struct roll *roll = (struct roll *)arg;
     uint32_t status = load_rlx(&gp->status);
-    if (status == GO__G_IDLE || status == GO__G_DEAD || gp->run != (uint32_t)go__sched.run_number) {
+    if (status == GO__G_IDLE || status == GO__G_DEAD || !go__g_of_this_run(gp)) {
         return;
     }
     if (roll->all != NULL && roll->count < roll->room) {
@@ -197,7 +197,7 @@ struct unsorted {
 static void out_unsorted(struct go__g *gp, void *arg)
 {
     struct unsorted *unsorted = (struct unsorted *)arg;
-    if (gp != unsorted->dump->self && gp->run == (uint32_t)go__sched.run_number) {
+    if (gp != unsorted->dump->self && go__g_of_this_run(gp)) {
         out_goroutine(unsorted->out, unsorted->symbols, gp, NULL, unsorted->dump->still);
     }
 }

@@ -16,7 +16,7 @@ static void visit(struct go__g *gp, void *arg)
 {
     struct leaks *leaks = (struct leaks *)arg;
     /* rlx: the world is stopped. What is runnable or executing would have gone on: cut short, not leaked. */
-    if (load_rlx(&gp->status) != GO__G_WAITING || gp->id == MAIN_ID || gp->system || gp->run != (uint32_t)go__sched.run_number) {
+    if (load_rlx(&gp->status) != GO__G_WAITING || gp->id == MAIN_ID || gp->system || !go__g_of_this_run(gp)) {
         return;
     }
     leaks->count++;

@@ -81,11 +81,10 @@ void go__futex_lock_slow(go__futex_mutex *lock)
 
 bool go__futex_lock_for(go__futex_mutex *lock, int64_t timeout_ns)
 {
-    for (int tries = 10; xchg_acq(&lock->word, 2u) != 0; tries--) { /* acq and 2: as above */
-        if (tries == 0) {
+    for (int parts = 10; xchg_acq(&lock->word, 2u) != 0;) { /* acq and 2: as above */
+        if (go__futex_wait(&lock->word, 2, timeout_ns / 10) == -ETIMEDOUT && --parts == 0) {
             return false;
         }
-        (void)go__futex_wait(&lock->word, 2, timeout_ns / 10);
     }
     go__tsan_acquire(lock);
     return true;

@@ -31,7 +31,7 @@ typedef struct go__futex_mutex {
 
 void go__futex_lock_slow(go__futex_mutex *lock);
 
-/* False: somebody has held it for timeout_ns, for ever perhaps. */
+/* False: it was not to be had for timeout_ns, and never will be perhaps. */
 bool go__futex_lock_for(go__futex_mutex *lock, int64_t timeout_ns);
 
 GO__INLINE void go__futex_lock(go__futex_mutex *lock)
@@ -59,6 +59,14 @@ GO__INLINE void go__futex_unlock(go__futex_mutex *lock)
     go__tsan_release(lock);
     if (go__unlikely(xchg_rel(&lock->word, 0u) == 2)) {
         go__futex_wake(&lock->word, 1);
+    }
+}
+
+/* Returns when the lock has been free once, or after timeout_ns. */
+GO__INLINE void go__futex_await(go__futex_mutex *lock, int64_t timeout_ns)
+{
+    if (go__futex_lock_for(lock, timeout_ns)) {
+        go__futex_unlock(lock);
     }
 }
 

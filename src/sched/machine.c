@@ -49,13 +49,8 @@ static void orphan_over(struct go__m *mp)
 /* sched.lock held. Gives back what is counted or queued under mp's name. */
 static void settle(struct go__m *mp)
 {
-    struct go__p *pp = mp->p;
-    if (pp != NULL) {
-        mp->p = NULL;
-        pp->m = NULL;
-        go__idle_p_push(pp);
-    }
-    go__world_forget(mp);
+    mp->p = NULL;
+    go__world_forget(mp, false);
     if (mp->lost_p) {
         mp->lost_p = false;
         go__sched.lost--;
@@ -152,7 +147,7 @@ static struct go__m *take_one(bool all)
     struct go__m *mp = *link;
     if (mp != NULL) {
         *link = mp->all_link;
-        go__world_forget(mp); /* a waker may have brought a p to a thread that was over already */
+        go__world_forget(mp, false); /* a waker may have brought a p to a thread that was over already */
     }
     go__futex_unlock(&go__sched.lock);
     return mp;

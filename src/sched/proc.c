@@ -66,7 +66,7 @@ static GO__NOINLINE void orphan_put(struct go__g_list *list)
     struct go__g *gp = list->head;
     while (gp != NULL) {
         struct go__g *next = go__g_list_next(gp);
-        if (gp->run == (uint32_t)go__sched.run_number) {
+        if (go__g_of_this_run(gp)) {
             go__global_push(gp);
         }
         gp = next;

@@ -303,4 +303,10 @@ struct go__sched {
 
 extern struct go__sched go__sched;
 
+/* gp belongs to the run that runs; others are left of one that did not wait for them. */
+GO__INLINE bool go__g_of_this_run(const struct go__g *gp)
+{
+    return gp->run == (uint32_t)go__sched.run_number;
+}
+
 #endif

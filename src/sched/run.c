@@ -284,7 +284,7 @@ static void disown(struct go__m *mp)
     }
     go__sched.m_count--;
     (void)add_rlx(&go__orphans, 1u); /* rlx: this thread asks for them */
-    go__world_forget(mp);
+    go__world_forget(mp, true);
     store_rel(&mp->claim, (uint32_t)GO__CLAIM_ORPHAN); /* pairs with go__enter and find_runnable; mp may go when the lock does */
 }
 

@@ -152,29 +152,13 @@ void go__world_over(void)
     go__futex_lock(&go__sched.lock);
     store_rel(&go__sched.active, 0u); /* under the lock: who finds the run active there has its ps until he drops it */
     go__futex_unlock(&go__sched.lock);
-    if (go__futex_lock_for(&turn, TURN_PATIENCE_NS)) {
-        go__futex_unlock(&turn);
-    }
-}
-
-static bool lock_until(go__futex_mutex *lock, int64_t deadline)
-{
-    uint32_t expected = 0;
-    while (!cas_acq(&lock->word, &expected, 1u)) { /* acq: as in go__futex_lock */
-        if (go__clock_now() > deadline) {
-            return false;
-        }
-        expected = 0;
-        go__thread_yield();
-    }
-    return true;
+    go__futex_await(&turn, TURN_PATIENCE_NS);
 }
 
 bool go__world_freeze(int64_t timeout_ns)
 {
-    int64_t deadline = go__clock_now() + timeout_ns;
     bool stopped = load_rlx(&stopper) == go__thread_id();
-    if ((!stopped && !lock_until(&turn, deadline)) || !lock_until(&go__sched.lock, deadline)) {
+    if ((!stopped && !go__futex_lock_for(&turn, timeout_ns)) || !go__futex_lock_for(&go__sched.lock, timeout_ns)) {
         return false;
     }
     go__futex_unlock(&go__sched.lock); /* nobody holds it for long, and we did not: those who look at everything may take it */
@@ -188,14 +172,16 @@ bool go__world_freeze(int64_t timeout_ns)
     return stop(self, timeout_ns);
 }
 
-void go__world_forget(const struct go__m *mp)
+void go__world_forget(const struct go__m *mp, bool at_work)
 {
     for (int i = 0; i < load_rlx(&go__sched.all_p_count); i++) {
         struct go__p *pp = go__sched.all_p[i];
         if (pp->stopped_from == mp || pp->m == mp) {
             pp->stopped_from = NULL;
             pp->m = NULL;
-            go__idle_p_push(pp);
+            if (!at_work) {
+                go__idle_p_push(pp);
+            }
         }
     }
 }

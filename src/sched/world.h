@@ -11,7 +11,8 @@ void go__world_wait(struct go__m *mp);
  * caller's. */
 bool go__unclaim_p(struct go__p *pp, struct go__m *mp);
 
-/* sched.lock held: mp goes. A p that was stopped under it, or brought to it too late, goes to the idle ones. */
-void go__world_forget(const struct go__m *mp);
+/* sched.lock held: mp goes. The p it has, was stopped with, or was brought too late goes to the idle ones, unless mp
+ * may still be at work with it. */
+void go__world_forget(const struct go__m *mp, bool at_work);
 
 #endif

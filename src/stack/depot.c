@@ -286,13 +286,6 @@ void go__depot_trim(struct go__depot *depot, uint32_t budget)
     go__futex_unlock(&depot->lock);
 }
 
-void go__depot_settle(struct go__depot *depot, int64_t timeout_ns)
-{
-    if (go__futex_lock_for(&depot->lock, timeout_ns)) {
-        go__futex_unlock(&depot->lock);
-    }
-}
-
 void go__depot_each(struct go__depot *depot, void (*fn)(struct go__slot_node *node, void *arg), void *arg)
 {
     for (go__list *at = depot->slabs.next; at != NULL && at != &depot->slabs; at = at->next) {

@@ -51,9 +51,8 @@ void go__depot_give(struct go__depot *depot, struct go__slot_node *list, uint32_
 void go__depot_trim(struct go__depot *depot, uint32_t budget);
 
 /* While anybody has pinned the slots no slab is unmapped: for walks. Unmapping looks at it under the depot's lock; so who has pinned them waits
- * until he has had that (go__depot_settle), timeout_ns at most: he dies perhaps, and the holder is he himself. */
+ * until that has been free once. */
 extern go__atomic(uint32_t) go__slots_pins;
-void go__depot_settle(struct go__depot *depot, int64_t timeout_ns);
 
 /* No lock: the slots are pinned, or nobody else is left. */
 void go__depot_each(struct go__depot *depot, void (*fn)(struct go__slot_node *node, void *arg), void *arg);

@@ -237,11 +237,9 @@ uintptr_t go__slot_limit(const struct go__g *gp)
 void go__slots_pin(int64_t timeout_ns)
 {
     (void)add_acqrel(&go__slots_pins, 1u); /* rel: before the locks, under which it is read */
-    go__depot_settle(&depots[GO__SLOT_SMALL], timeout_ns);
-    go__depot_settle(&depots[GO__SLOT_RESERVED], timeout_ns);
-    if (go__futex_lock_for(&custom_lock, timeout_ns)) {
-        go__futex_unlock(&custom_lock);
-    }
+    go__futex_await(&depots[GO__SLOT_SMALL].lock, timeout_ns);
+    go__futex_await(&depots[GO__SLOT_RESERVED].lock, timeout_ns);
+    go__futex_await(&custom_lock, timeout_ns);
 }
 
 void go__slots_unpin(void)
