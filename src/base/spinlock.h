@@ -17,22 +17,28 @@ typedef struct go__spinlock {
 
 void go__spin_lock_slow(go__spinlock *lock);
 
-GO__INLINE void go__spin_lock(go__spinlock *lock)
+/* One attempt, for who expects the lock to be free. */
+GO__INLINE bool go__spin_take(go__spinlock *lock)
 {
     /* acq: what the last holder wrote is visible; partner is the store_rel in go__spin_unlock. */
     if (go__unlikely(xchg_acq(&lock->word, 1u) != 0)) {
-        go__spin_lock_slow(lock);
-    }
-    go__tsan_acquire(lock);
-}
-
-GO__INLINE bool go__spin_trylock(go__spinlock *lock)
-{
-    if (load_rlx(&lock->word) != 0 || xchg_acq(&lock->word, 1u) != 0) {
         return false;
     }
     go__tsan_acquire(lock);
     return true;
+}
+
+GO__INLINE void go__spin_lock(go__spinlock *lock)
+{
+    if (go__unlikely(!go__spin_take(lock))) {
+        go__spin_lock_slow(lock);
+        go__tsan_acquire(lock);
+    }
+}
+
+GO__INLINE bool go__spin_trylock(go__spinlock *lock)
+{
+    return load_rlx(&lock->word) == 0 && go__spin_take(lock);
 }
 
 GO__INLINE void go__spin_unlock(go__spinlock *lock)

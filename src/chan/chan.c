@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "go/time.h"
 #include "sched/alloc.h"
+#include "sched/crowd.h"
 #include "sched/hooks.h"
 #include "time/wait.h"
 
@@ -84,6 +85,12 @@ size_t go_chan_len(const go_chan *c)
 size_t go_chan_cap(const go_chan *c)
 {
     return c == NULL || c->alarm != NULL ? 0 : c->capacity;
+}
+
+GO__NOINLINE void go__chan_lock_slow(go_chan *c)
+{
+    (void)go__conflict(go_now());
+    go__spin_lock(&c->lock);
 }
 
 /* --- elements --- */

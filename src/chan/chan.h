@@ -72,9 +72,13 @@ GO__INLINE unsigned char *go__chan_buffer(go_chan *c)
     return (unsigned char *)c + GO__CHAN_HEAD;
 }
 
+void go__chan_lock_slow(go_chan *c); /* it was taken */
+
 GO__INLINE void go__chan_lock(go_chan *c)
 {
-    go__spin_lock(&c->lock);
+    if (go__unlikely(!go__spin_take(&c->lock))) {
+        go__chan_lock_slow(c);
+    }
 }
 
 GO__INLINE void go__chan_unlock(go_chan *c)

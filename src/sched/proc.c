@@ -3,6 +3,7 @@
 
 #include "os/clock.h"
 #include "os/thread.h"
+#include "sched/crowd.h"
 #include "sched/hooks.h"
 #include "sched/switch.h"
 #include "sched/world.h"
@@ -15,6 +16,7 @@
 #define LOOT_WORTH_NS     1000  /* what a stolen goroutine should take */
 #define HOLD_MIN_NS       500
 #define HOLD_MAX_NS       100000
+#define HOLD_CROWD_NS     400000 /* in a crowd: crowd.h */
 #define READY_LIMIT_MAX   65535u
 #define IDLE_THREADS_KEPT 8
 
@@ -239,29 +241,61 @@ static struct go__g *steal_hidden(struct go__p *pp, struct go__p *victim)
     return gp;
 }
 
-/* A thief whose loot was worth less than the theft waits for more to gather, longer each time: taking goroutines that hardly do anything
- * costs their owner and the thief several cache misses each, more than it takes to run them. */
-static void hold_back(struct go__m *mp)
+/* While mp holds back: is there something else for it to do? It looks after what only searchers look after meanwhile, at intervals. */
+static bool has_call(struct go__m *mp, int64_t now, int64_t *looked)
 {
-    int64_t now = go__clock_now();
-    if (now - mp->stole_at > (int64_t)mp->loot * LOOT_WORTH_NS) {
-        mp->hold_ns = 0;
-        return;
+    struct go__p *pp = mp->p;
+    if (load_rlx(&go__sched.stopping) != 0 || load_rlx(&go__sched.world_stopped) != 0 || load_rlx(&mp->claim) == GO__CLAIM_ORPHAN ||
+        load_rlx(&go__sched.global_count) != 0 || load_rlx(&pp->timer_next) <= now) {
+        return true;
     }
-    mp->hold_ns = mp->hold_ns == 0 ? HOLD_MIN_NS : mp->hold_ns < HOLD_MAX_NS ? mp->hold_ns * 2 : HOLD_MAX_NS;
-    while (go__clock_now() - now < mp->hold_ns && load_rlx(&go__sched.stopping) == 0 && load_rlx(&go__sched.world_stopped) == 0 &&
-           load_rlx(&go__sched.global_count) == 0) {
+    if (now - *looked > POLL_INTERVAL_NS) {
+        *looked = now;
+        if (now - load_rlx(&go__sched.last_poll) > POLL_INTERVAL_NS) {
+            poll_now(pp, now);
+        }
+        if (load_rlx(&go__sched.polling) == 0) { /* the timers of idle ps are nobody's else */
+            run_due_timers(now);
+        }
+    }
+    return go__runq_hides(pp) || go__runq_length(pp) != 0;
+}
+
+/* A thief whose loot was worth less than the theft waits for more to gather, longer each time: taking goroutines that hardly do anything
+ * costs their owner and the thief several cache misses each, more than it takes to run them. The same where they and their owner's want one
+ * lock, however long they take then. Meanwhile it counts as searching. True: there is something else to do. */
+static bool hold_back(struct go__m *mp)
+{
+    int64_t since = go__clock_now(), now = since, looked = since;
+    bool crowded = go__crowded(mp, since);
+    if (since - mp->stole_at > (int64_t)mp->loot * LOOT_WORTH_NS && !crowded) {
+        mp->hold_ns = 0;
+        return false;
+    }
+    int64_t most = crowded ? HOLD_CROWD_NS : HOLD_MAX_NS;
+    int64_t hold = mp->hold_ns > HOLD_MIN_NS ? mp->hold_ns : HOLD_MIN_NS;
+    int64_t until = since + (hold < most ? hold : most);
+    while (now < until) {
         for (int i = 0; i < WATCH_PAUSES; i++) {
             go__cpu_relax();
         }
+        now = go__clock_now();
+        if (has_call(mp, now, &looked)) {
+            break;
+        }
     }
+    mp->conflict_at += now - since; /* without goroutines it meets nobody: that is no sign of calm */
+    if (now < until) {
+        return true;
+    }
+    mp->hold_ns = hold < most ? hold * 2 : most;
+    return false;
 }
 
 static struct go__g *steal(struct go__m *mp, int64_t *now)
 {
     struct go__p *pp = mp->p;
     uint32_t count = (uint32_t)go__sched.procs;
-    hold_back(mp);
     for (int round = 0; round < SPIN_ROUNDS; round++) {
         bool last = round == SPIN_ROUNDS - 1;
         uint32_t at = go__rng_below(&pp->rng, count);
@@ -625,6 +659,10 @@ static struct go__g *find_runnable(struct go__m *mp)
             return found(mp, gp);
         }
         if (go__sched.procs > 1 && may_spin(mp)) {
+            if (hold_back(mp)) {
+                continue;
+            }
+            now = 0; /* that was before */
             if ((gp = steal(mp, &now)) != NULL) {
                 return found(mp, gp);
             }

@@ -1,5 +1,5 @@
-/* sysmon wakes every 20 us to 10 ms while goroutines run (500 us while a p is idle beside them, see next_delay), and not at all while
- * everything sleeps.
+/* sysmon wakes every 20 us to 10 ms while goroutines run (500 us while a p is idle beside them or a slice is over, see next_delay), and when
+ * the slice ends of a p for which somebody waits; not at all while everything sleeps.
  *
  *   a p that has run one slice for 10 ms while others wait     asks it to give way (p.preempt, poisoned limit word)
  *   a p whose goroutine does not switch while work waits, and
@@ -38,7 +38,9 @@
 #define HOGS_ASKED     16u
 
 static pthread_t thread;
-static bool somebody_waits; /* for a p that runs something else: seen in this look */
+/* Seen in this look, of ps that run something while somebody waits for them: is there any, is one's slice over, when will the next one's be. */
+static bool somebody_waits, slice_over;
+static int64_t slice_ends;
 
 static bool work_waits_for(struct go__p *pp, int64_t now)
 {
@@ -168,7 +170,7 @@ static void ask_to_give_way(struct go__p *pp)
     go__futex_unlock(&go__sched.lock);
 }
 
-/* True if something was done or seen to move. */
+/* True if a p lost its m, or a thief was called. */
 static bool look_at(struct go__p *pp, int64_t now)
 {
     if (load_rlx(&pp->status) != GO__P_RUNNING) {
@@ -197,13 +199,16 @@ static bool look_at(struct go__p *pp, int64_t now)
     somebody_waits = true;
     bool over = now - pp->seen_since >= SLICE_NS;
     if (over) {
+        slice_over = true;
         store_rlx(&pp->preempt, 1u);
+    } else if (pp->seen_since + SLICE_NS < slice_ends) {
+        slice_ends = pp->seen_since + SLICE_NS;
     }
     if (over && now - pp->moved_since >= STUCK_NS) {
         ask_to_give_way(pp);
     }
     bool taken = look_closer(pp, now - pp->moved_since);
-    return taken || over || hides;
+    return taken || hides;
 }
 
 static void look_at_network(int64_t now)
@@ -282,7 +287,6 @@ static uint64_t activity(void)
 static bool look_around(int64_t now)
 {
     bool events = false;
-    somebody_waits = false;
     for (int i = 0; i < go__sched.procs; i++) {
         events |= look_at(go__sched.all_p[i], now);
     }
@@ -301,14 +305,19 @@ static int64_t next_delay(int64_t delay, int quiet, bool active)
     }
     bool watch = go__sched.procs > 1 && (active || load_rlx(&go__sched.idle_p_count) != (uint32_t)go__sched.procs) &&
                  (go__netpoll_has_waiters() || go__timers_earliest() != INT64_MAX);
-    int64_t most = watch ? DELAY_WATCH_NS : DELAY_MAX_NS;
+    int64_t most = watch || slice_over ? DELAY_WATCH_NS : DELAY_MAX_NS;
     return delay * 2 < most ? delay * 2 : most;
 }
 
-/* After a long nap the first look tells that a p has switched since, and only the next one that it has not. */
-static int64_t next_nap(int64_t delay, int64_t last)
+/* After a long nap the first look tells that a p has switched since, and only the next one that it has not. No slice lasts much longer than
+ * others because we were asleep when it ended. */
+static int64_t next_nap(int64_t delay, int64_t last, int64_t now)
 {
-    return somebody_waits && last > ASK_FIRST_NS && delay > ASK_FIRST_NS ? ASK_FIRST_NS : delay;
+    if (somebody_waits && last > ASK_FIRST_NS && delay > ASK_FIRST_NS) {
+        delay = ASK_FIRST_NS;
+    }
+    int64_t left = slice_ends - now;
+    return left >= delay ? delay : left > DELAY_MIN_NS ? left : DELAY_MIN_NS;
 }
 
 /* Short ones are not worth being woken from, and futexes are left to those who wait for each other. */
@@ -338,6 +347,8 @@ static void *sysmon(void *arg)
         store_rlx(&go__sched.coarse_now, now);
         go__debug_poll();
         go__schedtrace_tick(now);
+        somebody_waits = slice_over = false;
+        slice_ends = INT64_MAX;
         if (load_rlx(&go__sched.world_stopped) == 0) {
             bool events = look_around(now);
             quiet = events ? 0 : quiet + 1;
@@ -353,7 +364,7 @@ static void *sysmon(void *arg)
             delay = DELAY_MIN_NS;
             quiet = 0;
         }
-        length = next_nap(delay, length);
+        length = next_nap(delay, length, now);
         seen = moved;
     }
     return NULL;

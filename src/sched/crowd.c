@@ -1,0 +1,17 @@
+#include "sched/crowd.h"
+
+#define AVERAGE 8 /* of about so many conflicts */
+
+bool go__conflict(int64_t now)
+{
+    struct go__m *mp = go__m();
+    if (mp == NULL) {
+        return false; /* a foreign thread has no queue from which anybody steals */
+    }
+    int64_t gap = now - mp->conflict_at;
+    int64_t weight = gap < GO__CROWD_MAX ? GO__CROWD_MAX - gap : 0;
+    int64_t before = gap < GO__CROWD_OVER ? mp->crowding : 0;
+    mp->conflict_at = now;
+    mp->crowding = before + (weight - before) / AVERAGE;
+    return mp->crowding > GO__CROWD_MANY;
+}
