@@ -15,8 +15,7 @@
 #define POLL_INTERVAL_NS  20000 /* a busy p looks at the network this often */
 #define LOOT_WORTH_NS     1000  /* what a stolen goroutine should take */
 #define HOLD_MIN_NS       500
-#define HOLD_MAX_NS       100000
-#define HOLD_CROWD_NS     400000 /* in a crowd: crowd.h */
+#define HOLD_MAX_NS       400000
 #define READY_LIMIT_MAX   65535u
 #define IDLE_THREADS_KEPT 8
 
@@ -267,14 +266,12 @@ static bool has_call(struct go__m *mp, int64_t now, int64_t *looked)
 static bool hold_back(struct go__m *mp)
 {
     int64_t since = go__clock_now(), now = since, looked = since;
-    bool crowded = go__crowded(mp, since);
-    if (since - mp->stole_at > (int64_t)mp->loot * LOOT_WORTH_NS && !crowded) {
+    if (since - mp->stole_at > (int64_t)mp->loot * LOOT_WORTH_NS && !go__crowded(mp, since)) {
         mp->hold_ns = 0;
         return false;
     }
-    int64_t most = crowded ? HOLD_CROWD_NS : HOLD_MAX_NS;
-    int64_t hold = mp->hold_ns > HOLD_MIN_NS ? mp->hold_ns : HOLD_MIN_NS;
-    int64_t until = since + (hold < most ? hold : most);
+    mp->hold_ns = mp->hold_ns > HOLD_MIN_NS ? mp->hold_ns : HOLD_MIN_NS;
+    int64_t until = since + mp->hold_ns;
     while (now < until) {
         for (int i = 0; i < WATCH_PAUSES; i++) {
             go__cpu_relax();
@@ -288,7 +285,7 @@ static bool hold_back(struct go__m *mp)
     if (now < until) {
         return true;
     }
-    mp->hold_ns = hold < most ? hold * 2 : most;
+    mp->hold_ns = mp->hold_ns < HOLD_MAX_NS ? mp->hold_ns * 2 : HOLD_MAX_NS;
     return false;
 }
 
