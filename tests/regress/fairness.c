@@ -164,19 +164,17 @@ static void compute_in_calls(void *arg)
     select_for_ever();
 }
 
-static uint32_t waiting_for_a_p(void)
+/* From then on for ever: that somebody waits for a p this moment may have changed before it was seen. */
+static bool p_was_taken(void)
 {
-    go__futex_lock(&go__sched.lock);
-    uint32_t waiting = go__sched.waiting;
-    go__futex_unlock(&go__sched.lock);
-    return waiting;
+    return load_rlx(&go__sched.all_p[0]->handoffs) != 0;
 }
 
 static void ready_and_compute_in_calls(void *arg)
 {
     int value = 1;
     (void)arg;
-    while (waiting_for_a_p() == 0) {} /* the other one, in the global queue */
+    while (!p_was_taken()) {} /* from the other one, who waits for it or will at its next call */
     CHECK_EQUAL(go_chan_send(ready_next, &value), 0);
     select_for_ever();
 }
