@@ -2,8 +2,8 @@
  * of it is touched after the drop, so the object that holds it may be freed by whoever takes it next.
  *
  * A holder may lose its CPU; waiters then give theirs away (sched_yield) instead of burning it. On 128 cores a word that all
- * of them want is fought over by the readers of the test loop only: each waiter exchanges once per release it has seen, with
- * a growing pause. Lock order and what each instance protects: docs/LOCKS.md. */
+ * of them want is fought over by the readers of the test loop only: each waiter exchanges once or twice at first, then once per release it
+ * has seen, with a growing pause. Lock order and what each instance protects: docs/LOCKS.md. */
 #ifndef GO_SRC_BASE_SPINLOCK_H
 #define GO_SRC_BASE_SPINLOCK_H
 

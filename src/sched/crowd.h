@@ -5,8 +5,9 @@
  *   - a lock of sync/ does not wait actively but parks: it is woken on the p of whoever has let go of the lock, and queues there;
  *   - a thief's loot was worth nothing, whatever time it took (hold_back in proc.c).
  *
- * Both gather the goroutines on one p in ways that exist anyway. A thief that meets the crowd again and again tries it every 0.5 ms at last. Users of a lock
- * who do something else between two uses are none: they seldom meet. On 128 cores each m counts for itself, nothing here is shared. */
+ * Both gather the goroutines on one p in ways that exist anyway. A thief that meets the crowd again and again tries it every 0.4 ms at last.
+ * Users of a lock who do something else between two uses are none: they seldom meet. On 128 cores each m counts for itself, nothing here is
+ * shared. */
 #ifndef GO_SRC_SCHED_CROWD_H
 #define GO_SRC_SCHED_CROWD_H
 

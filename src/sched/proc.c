@@ -262,31 +262,35 @@ static bool has_call(struct go__m *mp, int64_t now, int64_t *looked)
 
 /* A thief whose loot was worth less than the theft waits for more to gather, longer each time: taking goroutines that hardly do anything
  * costs their owner and the thief several cache misses each, more than it takes to run them. The same where they and their owner's want one
- * lock, however long they take then. Meanwhile it counts as searching. True: there is something else to do. */
+ * lock, however long they take then. Meanwhile it counts as searching. True: there is something else to do, and nothing may be stolen before
+ * that, for the own queue may not be empty any more. */
 static bool hold_back(struct go__m *mp)
 {
     int64_t since = go__clock_now(), now = since, looked = since;
     if (since - mp->stole_at > (int64_t)mp->loot * LOOT_WORTH_NS && !go__crowded(mp, since)) {
-        mp->hold_ns = 0;
+        mp->hold_ns = mp->hold_until = 0;
         return false;
     }
-    mp->hold_ns = mp->hold_ns > HOLD_MIN_NS ? mp->hold_ns : HOLD_MIN_NS;
-    int64_t until = since + mp->hold_ns;
-    while (now < until) {
+    if (mp->hold_until == 0) { /* else the last one was cut short, and goes on */
+        mp->hold_ns = mp->hold_ns > HOLD_MIN_NS ? mp->hold_ns : HOLD_MIN_NS;
+        mp->hold_until = since + mp->hold_ns;
+    }
+    bool call = false;
+    while (!call && now < mp->hold_until) {
         for (int i = 0; i < WATCH_PAUSES; i++) {
             go__cpu_relax();
         }
         now = go__clock_now();
-        if (has_call(mp, now, &looked)) {
-            break;
-        }
+        call = has_call(mp, now, &looked);
     }
-    mp->conflict_at += now - since; /* without goroutines it meets nobody: that is no sign of calm */
-    if (now < until) {
-        return true;
+    if (mp->conflict_at <= since) { /* without goroutines it meets nobody: that is no sign of calm */
+        mp->conflict_at += now - since;
     }
-    mp->hold_ns = mp->hold_ns < HOLD_MAX_NS ? mp->hold_ns * 2 : HOLD_MAX_NS;
-    return false;
+    if (!call) {
+        mp->hold_until = 0;
+        mp->hold_ns = mp->hold_ns * 2 < HOLD_MAX_NS ? mp->hold_ns * 2 : HOLD_MAX_NS;
+    }
+    return call;
 }
 
 static struct go__g *steal(struct go__m *mp, int64_t *now)

@@ -218,8 +218,8 @@ struct go__m {
     void **cxa;             /* this thread's C++ exception words, NULL without libstdc++ */
     struct go__gobuf g0buf; /* the g0 side while a goroutine runs */
     struct go__g *locked_g; /* go_lock_thread: this thread runs nothing else */
-    int64_t stole_at;       /* when it stole last, how many, and how long it holds back before it does again */
-    int64_t hold_ns;
+    int64_t stole_at;       /* when it stole last, how many, how long it holds back before it does again, until when (0: not now) */
+    int64_t hold_ns, hold_until;
     uint32_t loot;
     int64_t conflict_at; /* when it found a lock taken last (later by the time it held back), how often: crowd.h */
     int64_t crowding;

@@ -309,8 +309,8 @@ static int64_t next_delay(int64_t delay, int quiet, bool active)
     return delay * 2 < most ? delay * 2 : most;
 }
 
-/* After a long nap the first look tells that a p has switched since, and only the next one that it has not. No slice lasts much longer than
- * others because we were asleep when it ended. */
+/* After a long nap the first look tells that a p has switched since, and only the next one that it has not. No slice for whose
+ * end somebody was seen to wait lasts longer because we were asleep. */
 static int64_t next_nap(int64_t delay, int64_t last, int64_t now)
 {
     if (somebody_waits && last > ASK_FIRST_NS && delay > ASK_FIRST_NS) {
@@ -351,7 +351,7 @@ static void *sysmon(void *arg)
         slice_ends = INT64_MAX;
         if (load_rlx(&go__sched.world_stopped) == 0) {
             bool events = look_around(now);
-            quiet = events ? 0 : quiet + 1;
+            quiet = events ? 0 : quiet + (quiet < QUIET_ROUNDS);
         }
         uint64_t moved = activity();
         delay = next_delay(delay, quiet, moved != seen);
