@@ -1,22 +1,13 @@
 /* cacheline: the round trip of a cache line between two CPUs, in ns: two threads bound to them answer each other through one word.
  * On a virtual machine it depends on where the host placed the CPUs, and changes by itself; every two-P figure moves with it. */
 #define _GNU_SOURCE
-#include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include "bench.h"
+#include "bind.h"
 
 static _Alignas(128) uint64_t word;
 static uint64_t trips = 500000;
-
-static void bind_to(size_t cpu)
-{
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
-}
 
 static void *answer(void *arg)
 {

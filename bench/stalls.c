@@ -2,11 +2,10 @@
  * us; of all CPUs together, one thread bound to each. Pieces below 100 us do not count. On a virtual machine it is the host that takes them, and
  * where it takes one percent the 99th percentile of any lateness is such a piece. */
 #define _GNU_SOURCE
-#include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include "bench.h"
+#include "bind.h"
 
 #define SPAN  INT64_C(2000000000)
 #define PIECE INT64_C(100000)
@@ -16,11 +15,8 @@ static int64_t taken, longest;
 static void *watch(void *arg)
 {
     int64_t sum = 0, most = 0, start, last;
-    cpu_set_t set;
 
-    CPU_ZERO(&set);
-    CPU_SET((size_t)(intptr_t)arg, &set);
-    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+    bind_to((size_t)(intptr_t)arg);
     start = last = bench_now();
     while (last - start < SPAN) {
         int64_t now = bench_now();

@@ -1,6 +1,7 @@
 #include "sched/crowd.h"
 
-#define AVERAGE 8 /* of about so many conflicts */
+#define AVERAGE 8       /* of about so many conflicts */
+#define OVER_NS 1000000 /* nobody met for so long: it begins anew. Longer than a thief holds back */
 
 bool go__conflict(int64_t now)
 {
@@ -10,7 +11,7 @@ bool go__conflict(int64_t now)
     }
     int64_t gap = now - mp->conflict_at;
     int64_t weight = gap < GO__CROWD_MAX ? GO__CROWD_MAX - gap : 0;
-    int64_t before = gap < GO__CROWD_OVER ? mp->crowding : 0;
+    int64_t before = gap < OVER_NS ? mp->crowding : 0;
     mp->conflict_at = now;
     mp->crowding = before + (weight - before) / AVERAGE;
     return mp->crowding > GO__CROWD_MANY;

@@ -18,8 +18,6 @@
  * receivers on two ps took twice the time with a conflict in 2.6 us. */
 #define GO__CROWD_MAX  16000
 #define GO__CROWD_MANY (GO__CROWD_MAX - 4000)
-#define GO__CROWD_OVER \
-    1000000 /* nobody met for so long: it begins anew. Longer than thieves hold back, who leave a crowd in peace */
 
 /* The calling thread found a lock taken now. Any side, no p needed. True: again and again. */
 bool go__conflict(int64_t now);

@@ -155,6 +155,13 @@ static void poll_now(struct go__p *pp, int64_t now)
     go__ready_list(&ready);
 }
 
+static void poll_at_intervals(struct go__p *pp, int64_t now)
+{
+    if (now - load_rlx(&go__sched.last_poll) > POLL_INTERVAL_NS) {
+        poll_now(pp, now);
+    }
+}
+
 /* Three queues are passed over by runnext and by each other: the global one, what pp has set aside, its list. By turns one of them is asked
  * first. */
 static struct go__g *passed_over(struct go__p *pp)
@@ -192,9 +199,7 @@ static struct go__g *fair_turn(struct go__p *pp)
     int64_t now = go__clock_now();
     store_rlx(&go__sched.coarse_now, now);
     run_timers(pp, now);
-    if (now - load_rlx(&go__sched.last_poll) > POLL_INTERVAL_NS) {
-        poll_now(pp, now);
-    }
+    poll_at_intervals(pp, now);
     return passed_over(pp);
 }
 
@@ -250,9 +255,7 @@ static bool has_call(struct go__m *mp, int64_t now, int64_t *looked)
     }
     if (now - *looked > POLL_INTERVAL_NS) {
         *looked = now;
-        if (now - load_rlx(&go__sched.last_poll) > POLL_INTERVAL_NS) {
-            poll_now(pp, now);
-        }
+        poll_at_intervals(pp, now);
         if (load_rlx(&go__sched.polling) == 0) { /* the timers of idle ps are nobody's else */
             run_due_timers(now);
         }
@@ -293,9 +296,10 @@ static bool hold_back(struct go__m *mp)
     return call;
 }
 
-static struct go__g *steal(struct go__m *mp, int64_t *now)
+static struct go__g *steal(struct go__m *mp)
 {
     struct go__p *pp = mp->p;
+    int64_t now = 0;
     uint32_t count = (uint32_t)go__sched.procs;
     for (int round = 0; round < SPIN_ROUNDS; round++) {
         bool last = round == SPIN_ROUNDS - 1;
@@ -306,8 +310,8 @@ static struct go__g *steal(struct go__m *mp, int64_t *now)
                 continue;
             }
             if (last && load_rlx(&victim->timer_next) != INT64_MAX) {
-                *now = *now != 0 ? *now : go__clock_now();
-                run_timers(victim, *now);
+                now = now != 0 ? now : go__clock_now();
+                run_timers(victim, now);
                 struct go__g *own = go__pick_local(pp);
                 if (own != NULL) {
                     return own;
@@ -663,8 +667,7 @@ static struct go__g *find_runnable(struct go__m *mp)
             if (hold_back(mp)) {
                 continue;
             }
-            now = 0; /* that was before */
-            if ((gp = steal(mp, &now)) != NULL) {
+            if ((gp = steal(mp)) != NULL) {
                 return found(mp, gp);
             }
             if (watch()) {

@@ -31,7 +31,6 @@
 #include <errno.h>
 
 #include "go/time.h"
-#include "sched/crowd.h"
 #include "sync/waiters.h"
 
 extern void go_mutex_lock(go_mutex *m); /* the inline functions' home */
@@ -161,7 +160,7 @@ static int wait_once(go_mutex *m, struct go__g *gp, struct go__sync_wait how, bo
 
 static bool spin(go_mutex *m, const struct go__g *gp, bool woken)
 {
-    if (go__conflict(go_now()) || !go__sync_may_spin(gp)) { /* where many want it, waiting is what costs: crowd.h */
+    if (!go__sync_may_spin(gp)) {
         return false;
     }
     for (unsigned round = 0; round < SPIN_ROUNDS; round++) {

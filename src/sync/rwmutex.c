@@ -27,8 +27,6 @@
  * are of calls that return void, so nobody leaves the queues on his own. */
 #include "go/sync.h"
 
-#include "go/time.h"
-#include "sched/crowd.h"
 #include "sync/waiters.h"
 
 _Static_assert(sizeof(go_rwmutex) <= 48, "as promised");
@@ -150,7 +148,7 @@ static int wait_once(go_rwmutex *m, struct go__g *gp, bool reader, bool again)
 
 static bool spin(go_rwmutex *m, const struct go__g *gp, bool reader)
 {
-    if (go__conflict(go_now()) || !go__sync_may_spin(gp)) { /* where many want it, waiting is what costs: crowd.h */
+    if (!go__sync_may_spin(gp)) {
         return false;
     }
     for (unsigned round = 0; round < SPIN_ROUNDS; round++) {

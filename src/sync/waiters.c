@@ -1,7 +1,9 @@
 #include "sync/waiters.h"
 
+#include "go/time.h"
 #include "os/syscall.h"
 #include "sched/blocking.h"
+#include "sched/crowd.h"
 #include "sched/runq.h"
 
 struct go__sudog *go__ring_claim_all(struct go__sudog **first)
@@ -60,5 +62,5 @@ bool go__sync_may_spin(const struct go__g *gp)
     if (gp->thread != NULL) {
         return true; /* a sleep costs it two system calls */
     }
-    return (uint32_t)go__sched.procs > idle + 1 && nothing_waits_here();
+    return !go__conflict(go_now()) && (uint32_t)go__sched.procs > idle + 1 && nothing_waits_here();
 }

@@ -125,8 +125,8 @@ GO__INLINE uint32_t go__sync_ticket(struct go__g *gp, struct go__sync_wait wait,
 /* Rounds of waiting actively: pauses that get longer, then the CPU is given away: whoever is waited for has probably lost his. */
 void go__sync_pause(unsigned round);
 
-/* May it pay to wait actively for somebody who holds a lock? Only if he can be running now, and if nothing else waits for the
- * caller's p. */
+/* A lock was found taken: may it pay to wait actively for who holds it? Only if he can be running now, if nothing else waits for the
+ * caller's p, and if the caller's is not one of a crowd (sched/crowd.h): then waiting is what costs. */
 bool go__sync_may_spin(const struct go__g *gp);
 
 #endif

@@ -12,6 +12,23 @@ static inline void child_exits(int (*program)(void *arg), void *arg, int code)
     assert_exit(child_status(program, arg), code);
 }
 
+struct child_run {
+    const go_config *config;
+    int (*main_fn)(void *arg);
+};
+
+static inline int child_run(void *arg)
+{
+    const struct child_run *run = (const struct child_run *)arg;
+    return go_run_config(run->config, run->main_fn, NULL);
+}
+
+/* A run, NULL: with no configuration, of which main_fn returns code. */
+static inline void child_runs(const go_config *config, int (*main_fn)(void *arg), int code)
+{
+    child_exits(child_run, &(struct child_run){config, main_fn}, code);
+}
+
 /* Waits until condition holds, on a thread or in a blocking call. */
 #define UNTIL(condition)        \
     do {                        \

@@ -198,16 +198,11 @@ static int wait_in_runnext(void *arg)
     return 0;
 }
 
-static int on_one_p(void *arg)
-{
-    const go_config one = {.procs = 1};
-    return go_run_config(&one, wait_in_runnext, arg);
-}
-
 static void who_is_next_runs_beside_two_that_wait_for_the_p(void **state)
 {
+    const go_config one = {.procs = 1};
     (void)state;
-    child_exits(on_one_p, NULL, 0);
+    child_runs(&one, wait_in_runnext, 0);
 }
 
 int main(void)

@@ -259,15 +259,10 @@ static int wait_for_nobody(void *arg)
     return arg == NULL ? 0 : 1;
 }
 
-static int run_alone(void *arg)
-{
-    return go_run(wait_for_nobody, arg);
-}
-
 static void the_end_of_the_last_thread_is_a_deadlock(void **state)
 {
     (void)state;
-    child_exits(run_alone, NULL, 2);
+    child_runs(NULL, wait_for_nobody, 2);
     assert_non_null(strstr(child_text, "all goroutines are asleep - deadlock!"));
 }
 

@@ -49,15 +49,10 @@ static int hand_over_each_round(void *arg)
     return 0;
 }
 
-static int run(void *arg)
-{
-    return go_run(hand_over_each_round, arg);
-}
-
 static void a_foreign_timer_armed_while_a_p_is_handed_over_is_not_overslept(void **state)
 {
     (void)state;
-    child_exits(run, NULL, 0);
+    child_runs(NULL, hand_over_each_round, 0);
 }
 
 int main(void)

@@ -153,47 +153,33 @@ static int at_the_end_of_the_stack(void *arg)
     return inside == 2 * go_procs() ? 0 : 1;
 }
 
-static go_config config; /* of the next child */
-
-static int run(void *body)
-{
-    return go_run_config(&config, *(int (**)(void *))body, NULL);
-}
-
-static void child_runs(int (*body)(void *arg))
-{
-    child_exits(run, &body, 0);
-}
-
 static void endless_computations_make_at_most_five_threads_a_p(void **state)
 {
     (void)state;
-    config = (go_config){0};
-    child_runs(computing);
+    child_runs(NULL, computing, 0);
 }
 
 static void blocked_threads_are_not_bounded_so(void **state)
 {
     (void)state;
-    config = (go_config){0};
-    child_runs(blocked);
+    child_runs(NULL, blocked, 0);
 }
 
 /* All threads may wait with goroutines of their own on their hands: a p for which no thread can be started goes to one of those. */
 static void at_the_limit_of_threads_those_that_wait_go_on(void **state)
 {
     const char *procs = getenv("GOCO_PROCS");
+    const go_config few = {.max_threads = (size_t)(procs != NULL ? atoi(procs) : 2) + 3};
     (void)state;
-    config = (go_config){.max_threads = (size_t)(procs != NULL ? atoi(procs) : 2) + 3};
-    child_runs(at_the_limit);
+    child_runs(&few, at_the_limit, 0);
 }
 
 /* Who is asked to give way needs a segment for it. */
 static void giving_way_is_no_overflow(void **state)
 {
+    const go_config small = {.stack_max = (size_t)512 * 1024};
     (void)state;
-    config = (go_config){.stack_max = (size_t)512 * 1024};
-    child_runs(at_the_end_of_the_stack);
+    child_runs(&small, at_the_end_of_the_stack, 0);
 }
 
 int main(void)

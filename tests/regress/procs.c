@@ -129,15 +129,10 @@ static void a_run_may_end_while_goroutines_stop_the_world(void **state)
     child_exits(many_runs, NULL, 0);
 }
 
-static int run(void *arg)
-{
-    return go_run(down_and_up, arg);
-}
-
 static void timers_survive_ps_that_go_and_come_back(void **state)
 {
     (void)state;
-    child_exits(run, NULL, 0);
+    child_runs(NULL, down_and_up, 0);
 }
 
 /* --- a reservation of a p that goes and comes back --- */
@@ -186,16 +181,11 @@ static int reserve_on_the_second_p(void *arg)
     return 0;
 }
 
-static int two_ps(void *arg)
-{
-    const go_config two = {.procs = 2};
-    return go_run_config(&two, reserve_on_the_second_p, arg);
-}
-
 static void room_reserved_on_a_p_that_came_back_is_still_there(void **state)
 {
+    const go_config two = {.procs = 2};
     (void)state;
-    child_exits(two_ps, NULL, 0);
+    child_runs(&two, reserve_on_the_second_p, 0);
 }
 
 int main(void)

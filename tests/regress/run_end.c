@@ -249,17 +249,11 @@ static int more_hogs_than_may_be(void *arg)
     return 7;
 }
 
-static int run_with_hogs(void *arg)
-{
-    const go_config one = {.procs = 1, .stop_timeout = 10 * GO_MILLISECOND};
-    (void)arg;
-    return go_run_config(&one, more_hogs_than_may_be, NULL);
-}
-
 static void main_returns_though_hogs_keep_every_p(void **state)
 {
+    const go_config one = {.procs = 1, .stop_timeout = 10 * GO_MILLISECOND};
     (void)state;
-    child_exits(run_with_hogs, NULL, 7);
+    child_runs(&one, more_hogs_than_may_be, 7);
 }
 
 /* --- what a goroutine that executed had bound --- */

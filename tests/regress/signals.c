@@ -28,15 +28,10 @@ static int drop_all_but_the_subscription(void *arg)
     return 0;
 }
 
-static int run_once(void *arg)
-{
-    return go_run(drop_all_but_the_subscription, arg);
-}
-
 static void the_end_may_drop_a_channels_last_reference_while_somebody_waits(void **state)
 {
     (void)state;
-    child_exits(run_once, NULL, 0);
+    child_runs(NULL, drop_all_but_the_subscription, 0);
 }
 
 static void subscribe_again_and_again(void *arg)
