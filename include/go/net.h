@@ -162,7 +162,8 @@ GO_API int go_poll(int fd, short events, int64_t deadline);
 
 /* go_set_deadline, go_set_read_deadline, go_set_write_deadline: from then on calls on fd return -ETIMEDOUT, those that wait already
  * included, until the deadline is moved.
- *   deadline   on go_now()'s clock; GO_FOREVER: none
+ *   deadline   on go_now()'s clock; GO_FOREVER: none. It passes when a P looks at its timers: a goroutine that computed beyond it may get
+ *              what is there first
  * Returns 0; -EBADF; -EINVAL if fd cannot be polled; -ENOMEM.
  * Parks:  no. */
 GO_API int go_set_deadline(int fd, int64_t deadline);
@@ -171,9 +172,9 @@ GO_API int go_set_write_deadline(int fd, int64_t deadline);
 
 /* go_getaddrinfo: getaddrinfo of <netdb.h>, on a thread that nobody waits for.
  *   result   to be freed with freeaddrinfo
- * Returns 0; -ENOENT: no such host or service (EAI_NONAME, EAI_NODATA, EAI_SERVICE), or none of the family asked for (EAI_ADDRFAMILY);
- *         -EAGAIN: try later; -ENOMEM; -EIO: anything else; -ECANCELED.
- * Parks:  yes (a declared blocking call). */
+ * Returns 0; -ENOENT: no such name (EAI_NONAME, EAI_NODATA); -EAGAIN: try later; -ENOMEM; -EIO: anything else, a service by itself
+ *         included (EAI_SERVICE); -ECANCELED.
+ * Parks:  yes; a goroutine of its own makes the blocking call. */
 GO_API int go_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **result);
 
 /* go_signal_notify: send each arriving signal as an int into c; when c is full it is dropped. Signals are taken by the thread that called

@@ -287,19 +287,20 @@ void go__address_collect(void *resolution)
 
 /* --- names --- */
 
-static int lookup_error(int code)
+static int lookup_error(int code, bool of_address)
 {
     switch (code) {
     case 0: return 0;
     case EAI_NONAME:
-    case EAI_SERVICE:
 #ifdef EAI_NODATA
     case EAI_NODATA:
 #endif
+        return -ENOENT;
+    case EAI_SERVICE:
 #ifdef EAI_ADDRFAMILY
     case EAI_ADDRFAMILY:
 #endif
-        return -ENOENT;
+        return of_address ? -ENOENT : -EIO;
     case EAI_AGAIN: return -EAGAIN;
     case EAI_MEMORY: return -ENOMEM;
     default: return -EIO;
@@ -309,7 +310,7 @@ static int lookup_error(int code)
 void go__lookup_call(struct go__aside *aside)
 {
     struct go__lookup *l = go__container_of(aside, struct go__lookup, aside);
-    l->error = lookup_error(getaddrinfo(l->host, l->service, l->hints, &l->found));
+    l->error = lookup_error(getaddrinfo(l->host, l->service, l->hints, &l->found), l->of_address);
 }
 
 void go__lookup_free(void *found)

@@ -39,7 +39,8 @@ struct go__lookup {
     struct go__aside aside;
     const char *host, *service;
     const struct addrinfo *hints;
-    int error; /* as go_getaddrinfo returns it */
+    bool of_address; /* for go_listen, go_dial: without service or family there is no such address, -ENOENT */
+    int error;       /* as go_getaddrinfo returns it, or they do */
     struct addrinfo *found;
     struct addrinfo own_hints;
 };

@@ -132,6 +132,7 @@ int go__resolve(const char *network, const char *address, bool passive, struct g
         return -ENOMEM;
     }
     init(&r->lookup, drop_resolution);
+    r->lookup.of_address = true;
     r->network = parsed;
     r->text = address;
     r->passive = passive;
