@@ -53,6 +53,7 @@ static go_chan *make(size_t elem_size, size_t capacity, size_t extra)
 
 go_chan *go_chan_new(size_t elem_size, size_t capacity)
 {
+    go__known();
     return make(elem_size, capacity, 0);
 }
 

@@ -41,6 +41,7 @@ void go_sem_init(go_sem *s, int64_t permits)
     if (permits < 0) {
         go__throw("go_sem_init with a negative number of permits");
     }
+    go__known();
     s->private_lock = 0;
     s->private_run = 0;
     s->private_first = NULL;

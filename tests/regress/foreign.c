@@ -155,6 +155,17 @@ static void shut_descriptor(void)
     CHECK_EQUAL(go_shutdown(sockets[0], SHUT_RD), 0);
 }
 
+static void chan_make(void)
+{
+    go_chan_unref(go_chan_new(0, 0));
+}
+
+static void sem_make(void)
+{
+    go_sem fresh;
+    go_sem_init(&fresh, 1);
+}
+
 static void sleep_until_now(void)
 {
     CHECK_EQUAL(go_sleep(0), 0);
@@ -166,10 +177,10 @@ static void start_one(void)
 }
 
 static void (*const calls[])(void) = {
-    try_send,    try_receive,   close_channel,  select_try,      cond_signal,      cond_broadcast,  sem_acquire,
-    sem_release, waitgroup_add, waitgroup_wait, mutex_lock,      mutex_trylock,    rwmutex_runlock, rwmutex_lock,
-    once_do,     context_make,  context_drop,   context_cancel,  context_done,     timer_make,      timer_func,
-    timer_stop,  timer_reset,   ticker_reset,   sleep_until_now, close_descriptor, shut_descriptor, start_one,
+    try_send,        try_receive,      close_channel,   select_try,    cond_signal,     cond_broadcast, sem_acquire, sem_release,
+    waitgroup_add,   waitgroup_wait,   mutex_lock,      mutex_trylock, rwmutex_runlock, rwmutex_lock,   once_do,     context_make,
+    context_drop,    context_cancel,   context_done,    timer_make,    timer_func,      timer_stop,     timer_reset, ticker_reset,
+    sleep_until_now, close_descriptor, shut_descriptor, start_one,     chan_make,       sem_make,
 };
 
 static void (*call)(void);
