@@ -2,6 +2,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -226,6 +231,161 @@ static void test_each_wait_has_its_reason(void **state)
     assert_int_equal(go_run(reasons, NULL), 0);
 }
 
+static go_chan *full;
+static go_rwmutex rwmutex;
+static go_cond cond;
+static go_sem sem;
+static go_once once;
+static int quiet[2], stuffed[2], listener, silent;
+static struct sockaddr_in full_address;
+static int accepted;
+static pid_t child;
+
+#define WAITER(name, call)      \
+    static void name(void *arg) \
+    {                           \
+        (void)arg;              \
+        (void)call;             \
+        __asm__ volatile("");   \
+    }
+
+static int never_ends(go_context *ctx, void *arg)
+{
+    (void)ctx;
+    receiver(arg);
+    return 0;
+}
+
+static char chunk[1 << 16];
+
+static void fill(void)
+{
+    for (;;) {
+        CHECK(go_write(stuffed[0], chunk, sizeof chunk) > 0);
+    }
+}
+
+WAITER(sender, go_chan_send(full, NULL))
+WAITER(sender_to_nothing, go_chan_send(NULL, NULL))
+WAITER(writer, (go_rwmutex_lock(&rwmutex), 0))
+WAITER(reader, (go_rwmutex_rlock(&rwmutex), 0))
+WAITER(acquirer, go_sem_acquire(&sem, 1))
+WAITER(second_doer, (go_once_do(&once, receiver, NULL), 0))
+WAITER(socket_reader, go_read(quiet[0], chunk, 1))
+WAITER(socket_writer, (fill(), 0))
+WAITER(poller, go_poll(quiet[0], POLLIN, GO_FOREVER))
+WAITER(acceptor, (accepted = go_accept(listener)))
+WAITER(parent, go_waitpid(child, NULL, 0))
+
+static void cond_waiter(void *arg)
+{
+    static go_mutex own;
+    (void)arg;
+    go_mutex_lock(&own);
+    go_cond_wait(&cond, &own);
+    __asm__ volatile("");
+}
+
+static void group_waiter(void *arg)
+{
+    (void)arg;
+    go_group *group = go_group_new(NULL);
+    go_group_go(group, never_ends, NULL);
+    (void)go_group_wait(group);
+    __asm__ volatile("");
+}
+
+/* The queue of a listener that nobody serves has room for two or so. */
+static void connector(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK(fd >= 0);
+        CHECK(go_connect(fd, (struct sockaddr *)(void *)&full_address, sizeof full_address) == 0);
+    }
+}
+
+static void blocked(void *arg)
+{
+    char byte;
+    (void)arg;
+    go_block_begin();
+    CHECK(read(silent, &byte, 1) == 0); /* until the test closes the other end */
+    go_block_end();
+}
+
+static void make_what_is_waited_for(void)
+{
+    socklen_t size = sizeof full_address;
+    int queue = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    full = go_chan_new(0, 0);
+    go_rwmutex_lock(&rwmutex);
+    go_sem_init(&sem, 1);
+    CHECK(go_sem_acquire(&sem, 1) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, quiet) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stuffed) == 0);
+    listener = go_listen("tcp", "127.0.0.1:0");
+    CHECK(listener >= 0);
+    full_address.sin_family = AF_INET;
+    full_address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(bind(queue, (struct sockaddr *)(void *)&full_address, size) == 0 && listen(queue, 0) == 0);
+    CHECK(getsockname(queue, (struct sockaddr *)(void *)&full_address, &size) == 0);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        (void)execlp("sleep", "sleep", "1000", (char *)NULL);
+        _exit(127);
+    }
+}
+
+static int every_reason(void *arg)
+{
+    int ends[2];
+    (void)arg;
+    make_what_is_waited_for();
+    CHECK(pipe2(ends, O_CLOEXEC) == 0);
+    silent = ends[0];
+    static const struct {
+        go_func wait;
+        const char *head, *called, *caller;
+    } waits[] = {
+        {sender, "[chan send", "go_chan_send", "sender"},
+        {sender_to_nothing, "[chan send (nil chan)", "go_chan_send", "sender_to_nothing"},
+        {writer, "[rwmutex lock", "go_rwmutex_lock", "writer"},
+        {reader, "[rwmutex rlock", "go_rwmutex_rlock", "reader"},
+        {cond_waiter, "[cond wait", "go_cond_wait", "cond_waiter"},
+        {acquirer, "[semaphore acquire", "go_sem_acquire", "acquirer"},
+        {group_waiter, "[group wait", "go_group_wait", "group_waiter"},
+        {socket_reader, "[io read", "go_read", "socket_reader"},
+        {poller, "[io poll", "go_poll", "poller"},
+        {acceptor, "[io accept", "go_accept", "acceptor"},
+        {connector, "[io connect", "go_connect", "connector"},
+        {parent, "[process wait", "go_waitpid", "parent"},
+    };
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        go(waits[i].wait, NULL);
+        CHECK(shows(waits[i].head, waits[i].called, waits[i].caller));
+    }
+    go(socket_writer, NULL);
+    CHECK(wait_for("[io write") != NULL);
+    go(second_doer, NULL); /* the first one, in fact, which stays inside */
+    CHECK(wait_for("[chan receive") != NULL);
+    go(second_doer, NULL);
+    CHECK(shows("[once", "go_once_do", "second_doer"));
+    go(blocked, NULL);
+    CHECK(wait_for("[blocking call") != NULL);
+    CHECK(close(ends[1]) == 0);
+    CHECK(kill(child, SIGKILL) == 0);
+    return 0;
+}
+
+static void test_every_reason_has_its_name(void **state)
+{
+    (void)state;
+    assert_int_equal(go_run(every_reason, NULL), 0);
+}
+
 static int ids_ascend(void *arg)
 {
     (void)arg;
@@ -431,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_parked_goroutine_shows_name_reason_frames_and_creator),
         cmocka_unit_test(test_caller_comes_first_with_its_own_backtrace),
         cmocka_unit_test(test_each_wait_has_its_reason),
+        cmocka_unit_test(test_every_reason_has_its_name),
         cmocka_unit_test(test_every_goroutine_is_listed_by_age),
         cmocka_unit_test(test_a_computing_goroutine_does_not_hold_up_the_dump),
         cmocka_unit_test(test_another_thread_may_dump),

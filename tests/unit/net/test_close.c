@@ -95,6 +95,25 @@ NET_TEST(a_listener_closed_under_its_acceptor_can_be_opened_again)
     return 0;
 }
 
+/* The side that closes first keeps the connection in TIME_WAIT, on the listener's port: SO_REUSEADDR, or nobody could restart a server. */
+NET_TEST(an_address_with_connections_in_time_wait_can_be_listened_on)
+{
+    char at[64], byte;
+    int listener = go_listen("tcp", own_name("127.0.0.1:0", at, sizeof at));
+    CHECK(listener >= 0 && go_local_address(listener, at, sizeof at) > 0);
+    int client = go_dial("tcp", at);
+    int server = go_accept(listener);
+    CHECK(client >= 0 && server >= 0);
+    CHECK(go_close(server) == 0);
+    CHECK_EQUAL(go_read(client, &byte, 1), 0);
+    CHECK(go_close(client) == 0);
+    CHECK(go_close(listener) == 0);
+    listener = go_listen("tcp", at);
+    CHECK(listener >= 0);
+    CHECK(go_close(listener) == 0);
+    return 0;
+}
+
 /* --- numbers that come back --- */
 
 enum { ROUNDS = 3000, READERS = 4 };
@@ -303,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(close_wakes_reader_writer_and_pollers),
         cmocka_unit_test(a_listener_closed_under_its_acceptor_can_be_opened_again),
+        cmocka_unit_test(an_address_with_connections_in_time_wait_can_be_listened_on),
         cmocka_unit_test(a_parked_call_never_touches_a_number_used_again),
         cmocka_unit_test(readers_chase_a_number_that_is_closed_and_used_again),
         cmocka_unit_test(foreign_numbers_may_change_hands),

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/un.h>
 #include <time.h>
@@ -193,6 +195,33 @@ NET_TEST(a_long_vector_is_written_whole)
 }
 
 /* No signal: the test would be dead. */
+static void *write_outside(void *arg)
+{
+    int ends[2];
+    struct iovec one = {"x", 1};
+    sigset_t signals;
+    CHECK(sigemptyset(&signals) == 0 && sigaddset(&signals, SIGPIPE) == 0);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &signals, NULL) == 0); /* it would end the process */
+    CHECK(pipe(ends) == 0);
+    CHECK(go_close(ends[0]) == 0);
+    CHECK_EQUAL(go_write(ends[1], "x", 1), -EPIPE);
+    CHECK_EQUAL(go_writev(ends[1], &one, 1), -EPIPE);
+    CHECK(sigpending(&signals) == 0 && sigismember(&signals, SIGPIPE) == 0);
+    CHECK(pthread_sigmask(SIG_SETMASK, NULL, &signals) == 0 && sigismember(&signals, SIGPIPE) == 0);
+    CHECK(go_close(ends[1]) == 0);
+    return arg;
+}
+
+NET_TEST(a_foreign_thread_gets_epipe_and_no_signal)
+{
+    pthread_t thread;
+    go_block_begin();
+    CHECK(pthread_create(&thread, NULL, write_outside, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    go_block_end();
+    return 0;
+}
+
 NET_TEST(writing_to_nobody_is_epipe)
 {
     struct pair p = tcp_pair();
@@ -512,6 +541,7 @@ int main(void)
         cmocka_unit_test(vectors),
         cmocka_unit_test(a_long_vector_is_written_whole),
         cmocka_unit_test(writing_to_nobody_is_epipe),
+        cmocka_unit_test(a_foreign_thread_gets_epipe_and_no_signal),
         cmocka_unit_test(a_reset_wakes_a_parked_reader),
         cmocka_unit_test(a_reset_wakes_a_parked_writer),
         cmocka_unit_test(shutdown_wakes_a_parked_reader),
