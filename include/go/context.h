@@ -11,7 +11,9 @@
  *   go_context_unref(ctx);
  *
  * A context is reference counted; children hold their parent, a binding holds its context. Any thread may use contexts, and they
- * may be made before a run and outlive it; a deadline is noticed without a runtime too, by go_context_err. */
+ * may be made before a run and outlive it; a deadline is noticed without a runtime too, by go_context_err. What waits in a run is woken at
+ * the deadline of a context from outside of it once that run has bound the context, made a child of it or asked for its done channel (the
+ * same one as before). */
 #ifndef GO_CONTEXT_H
 #define GO_CONTEXT_H
 

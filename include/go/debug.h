@@ -36,7 +36,7 @@ typedef struct go_stats {
     uint64_t runnable;                      /* goroutines in run queues */
     uint64_t switches;                      /* a goroutine began or went on to run */
     uint64_t steals;                        /* a P took work from another one's queue */
-    uint64_t handoffs;                      /* a P left a blocked thread */
+    uint64_t handoffs;                      /* a P left a thread that blocked, or computed for too long */
     uint64_t preemptions;                   /* split code stopped at a function's entry, its time was up */
     uint64_t wakeups;                       /* idle threads woken for work */
     uint64_t polls;                         /* looks at the network by a P that had work; sleeps in the poller are not counted */

@@ -32,7 +32,8 @@
  *
  * Calls that return void are never cancelled by a bound context, those that return a code are: -ECANCELED at once if the context is
  * done already, even where the call could succeed. Deadlines are absolute on go_now()'s clock; one in the past makes the call a poll.
- * A wait with a deadline needs a timer: without memory for it the call returns -ENOMEM and nothing has happened.
+ * A wait with a deadline needs a timer: without memory for it the call returns -ENOMEM and nothing has happened, except that
+ * go_cond_wait_until let others have the mutex for a moment.
  *
  * Caller, for every function here: any goroutine or, while the runtime runs, any thread (which then blocks itself). Calls that need
  * not wait work without a runtime too. A thread that waits in a call that returns void when the run ends is a fatal error, one in a
@@ -128,7 +129,7 @@ GO_API void go_waitgroup_done(go_waitgroup *wg);
 GO_API void go_waitgroup_wait(go_waitgroup *wg);
 
 /* go_waitgroup_wait_until: the same with a limit.
- * Returns 0; -ETIMEDOUT; -ECANCELED.
+ * Returns 0; -ETIMEDOUT; -ECANCELED; -ENOMEM.
  * Parks:  yes, if the counter is not 0. */
 GO_API int go_waitgroup_wait_until(go_waitgroup *wg, int64_t deadline);
 
@@ -147,7 +148,7 @@ GO_API void go_waitgroup_go(go_waitgroup *wg, go_func fn, void *arg);
 GO_API inline void go_mutex_lock(go_mutex *m);
 
 /* go_mutex_lock_until: the same with a limit.
- * Returns 0: m is taken; -ETIMEDOUT; -ECANCELED. */
+ * Returns 0: m is taken; -ETIMEDOUT; -ECANCELED; -ENOMEM. */
 GO_API int go_mutex_lock_until(go_mutex *m, int64_t deadline);
 
 /* go_mutex_trylock: take m if it is free: true. Parks: no. */
@@ -185,7 +186,7 @@ GO_API void go_rwmutex_unlock(go_rwmutex *m);
 GO_API void go_cond_wait(go_cond *c, go_mutex *m);
 
 /* go_cond_wait_until: the same with a limit.
- * Returns 0; -ETIMEDOUT; -ECANCELED. m is held in every case. */
+ * Returns 0; -ETIMEDOUT; -ECANCELED; -ENOMEM. m is held in every case. */
 GO_API int go_cond_wait_until(go_cond *c, go_mutex *m, int64_t deadline);
 
 /* go_cond_signal: wake the one who has waited longest.     go_cond_broadcast: wake all. m need not be held.

@@ -1,7 +1,7 @@
 /* Time: the monotonic clock, sleeping, timers and tickers with the meaning they have in Go 1.23.
  *
  * All times are int64_t nanoseconds. A duration is relative; a deadline is absolute on go_now()'s clock; GO_FOREVER never comes.
- * Timer and ticker channels carry the int64_t time at which they fired:
+ * Timer and ticker channels carry the int64_t time at which they were due:
  *
  *   go_timer *t = go_timer_new(50 * GO_MILLISECOND);
  *   int64_t fired;
