@@ -236,6 +236,7 @@ static go_rwmutex rwmutex;
 static go_cond cond;
 static go_sem sem;
 static go_once once;
+static go_group *group; /* reachable, for nobody frees what a dropped goroutine has */
 static int quiet[2], stuffed[2], listener, silent;
 static struct sockaddr_in full_address;
 static int accepted;
@@ -289,8 +290,6 @@ static void cond_waiter(void *arg)
 static void group_waiter(void *arg)
 {
     (void)arg;
-    go_group *group = go_group_new(NULL);
-    go_group_go(group, never_ends, NULL);
     (void)go_group_wait(group);
     __asm__ volatile("");
 }
@@ -323,6 +322,8 @@ static void make_what_is_waited_for(void)
     go_rwmutex_lock(&rwmutex);
     go_sem_init(&sem, 1);
     CHECK(go_sem_acquire(&sem, 1) == 0);
+    group = go_group_new(NULL);
+    go_group_go(group, never_ends, NULL);
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, quiet) == 0);
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stuffed) == 0);
     listener = go_listen("tcp", "127.0.0.1:0");

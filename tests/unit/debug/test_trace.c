@@ -104,6 +104,7 @@ static int traced_ping_pong(void *arg)
     CHECK(go_trace_start(path) == 0);
     CHECK(go_trace_start(path) == -EBUSY);
     ping_pong(100);
+    while (go_count() > 1) {} /* done, the other one may still be on its way out, on a thread without a CPU */
     (void)go_sleep(GO_MILLISECOND);
     CHECK(go_trace_stop() == 0);
     CHECK(go_trace_stop() == -EINVAL);
