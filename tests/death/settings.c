@@ -10,6 +10,8 @@
 
 struct setting {
     const char *name, *value;
+    int (*main_fn)(void *arg);
+    int procs; /* 0: not configured */
 };
 
 static int nothing(void *arg)
@@ -20,13 +22,14 @@ static int nothing(void *arg)
 static int run_with(void *setting)
 {
     const struct setting *s = setting;
+    const go_config config = {.procs = s->procs};
     (void)setenv(s->name, s->value, 1);
-    return go_run(nothing, NULL);
+    return go_run_config(&config, s->main_fn, NULL);
 }
 
 static void a_setting_that_is_no_positive_number_is_fatal(void **state)
 {
-    static struct setting settings[] = {
+    static const char *const settings[][2] = {
         {"GOCO_PROCS", "two"},
         {"GOCO_PROCS", "-1"},
         {"GOCO_PROCS", "0"},
@@ -39,10 +42,10 @@ static void a_setting_that_is_no_positive_number_is_fatal(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        struct setting s = {settings[i][0], settings[i][1], nothing, 0};
         char line[128];
-        (void)snprintf(line, sizeof line, "goco: fatal error: %s=%s is not a positive number\n", settings[i].name,
-                       settings[i].value);
-        int status = child_status(run_with, &settings[i]);
+        (void)snprintf(line, sizeof line, "goco: fatal error: %s=%s is not a positive number\n", s.name, s.value);
+        int status = child_status(run_with, &s);
         assert_killed(status, SIGABRT);
         assert_non_null(strstr(child_text, line));
     }
@@ -54,18 +57,11 @@ static int procs_as_set(void *arg)
     return go_procs();
 }
 
-static int run_for_procs(void *setting)
-{
-    const struct setting *s = setting;
-    (void)setenv(s->name, s->value, 1);
-    return go_run(procs_as_set, NULL);
-}
-
 static void procs_come_from_the_environment(void **state)
 {
-    struct setting three = {"GOCO_PROCS", "3"};
+    struct setting three = {"GOCO_PROCS", "3", procs_as_set, 0};
     (void)state;
-    assert_exit(child_status(run_for_procs, &three), 3);
+    assert_exit(child_status(run_with, &three), 3);
 }
 
 static int procs_of_one_cpu(void *arg)
@@ -112,19 +108,11 @@ static int more_naps_than_threads(void *arg)
     return (int)stats.threads;
 }
 
-static int run_with_few_threads(void *setting)
-{
-    const struct setting *s = setting;
-    (void)setenv("GOCO_PROCS", "1", 1);
-    (void)setenv(s->name, s->value, 1);
-    return go_run(more_naps_than_threads, NULL);
-}
-
 static void max_threads_comes_from_the_environment(void **state)
 {
-    struct setting four = {"GOCO_MAX_THREADS", "4"};
+    struct setting four = {"GOCO_MAX_THREADS", "4", more_naps_than_threads, 1};
     (void)state;
-    int status = child_status(run_with_few_threads, &four);
+    int status = child_status(run_with, &four);
     assert_true(WIFEXITED(status));
     assert_in_range(WEXITSTATUS(status), 1, 4);
 }

@@ -194,7 +194,6 @@ NET_TEST(a_long_vector_is_written_whole)
     return 0;
 }
 
-/* No signal: the test would be dead. */
 static void *write_outside(void *arg)
 {
     int ends[2];
@@ -222,6 +221,7 @@ NET_TEST(a_foreign_thread_gets_epipe_and_no_signal)
     return 0;
 }
 
+/* No signal: the test would be dead. */
 NET_TEST(writing_to_nobody_is_epipe)
 {
     struct pair p = tcp_pair();
