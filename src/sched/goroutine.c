@@ -12,11 +12,13 @@
 #include "sched/switch.h"
 #include "stack/overflow.h"
 
-#define FREE_KEPT   512u /* free gs of a kind a p keeps; half goes back beyond */
-#define REFILL      32u
-#define IDS_AT_ONCE 64u
-#define COPY_SMALL  512u /* larger copies would fill a small stack */
-#define COPY_ROOM   (64u * 1024)
+#define FREE_KEPT    512u /* free gs of a kind a p keeps; half goes back beyond */
+#define FREE_AHEAD   2u
+#define REFILL       32u
+#define MANY_STARTED 64u /* so many wait to run: the free gs that follow are out of the innermost cache */
+#define IDS_AT_ONCE  64u
+#define COPY_SMALL   512u /* larger copies would fill a small stack */
+#define COPY_ROOM    (64u * 1024)
 
 const char *const go__reason_text[GO__REASON_COUNT] = {
     [GO__REASON_NONE] = "none",
@@ -230,6 +232,14 @@ static GO__NOINLINE struct go__g *g_take_outside(enum go__slot_kind kind)
     return go__slots_refill(kind, &one, 1) == 1 ? one : NULL;
 }
 
+/* The free g at this address, if there is one, is about to be started. */
+static void prefetch_free(uintptr_t at)
+{
+    for (uintptr_t line = at - GO__START_BYTES; line != at + GO__HEAD_BYTES; line += GO__CACHELINE) {
+        go__prefetch_write(line);
+    }
+}
+
 /* A free g; pp NULL: for a thread that is not goco's. */
 static struct go__g *g_take(struct go__p *pp, enum go__slot_kind kind, size_t custom_bytes)
 {
@@ -249,6 +259,9 @@ static struct go__g *g_take(struct go__p *pp, enum go__slot_kind kind, size_t cu
         if (gp == NULL) {
             return NULL;
         }
+    }
+    if (go__unlikely(load_rlx(&pp->own_count) > MANY_STARTED)) { /* rlx: ours */
+        prefetch_free(go__guess(gp, gp->link, FREE_AHEAD));
     }
     pp->free_g[kind] = gp->link;
     pp->free_count[kind]--;

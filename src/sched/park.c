@@ -239,12 +239,12 @@ void go__ready(struct go__g *gp)
 static void queue_all(struct go__p *pp, struct go__g_list *list)
 {
     struct go__g *gp = list->head;
-    while (gp != NULL) {
+    while (go__unlikely(load_rlx(&go__trace_on) != 0) && gp != NULL) { /* rlx: as in go__trace_switch */
         struct go__g *next = gp->link;
         go__trace_switch(GO__TRACE_READY, gp, pp);
-        go__own_put(pp, gp);
         gp = next;
     }
+    go__own_put_list(pp, list);
 }
 
 void go__ready_list(struct go__g_list *list)
@@ -253,6 +253,9 @@ void go__ready_list(struct go__g_list *list)
     struct go__g *gp = list->head;
     while (gp != NULL) {
         struct go__g *next = gp->link;
+        uintptr_t later = go__guess(gp, next, GO__LINKS_AHEAD);
+        go__prefetch_write(later);
+        go__prefetch_write(later + GO__CACHELINE);
         go__edge_release(gp);
         if (go__unlikely(gp->thread != NULL)) {
             go__standin_wake(gp);

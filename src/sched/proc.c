@@ -112,6 +112,7 @@ static struct go__g *global_get(struct go__p *pp, uint32_t most)
     while (n-- > 0 && global->head != NULL) {
         struct go__g *gp = global->head;
         struct go__g *rest = go__g_list_next(gp);
+        go__prefetch_write(go__guess(gp, rest, GO__LINKS_AHEAD));
         global->head = rest;
         global->tail = rest == NULL ? NULL : global->tail;
         global->count--;

@@ -31,6 +31,7 @@
 #include "base/atomic.h"
 #include "base/compiler.h"
 #include "base/list.h"
+#include "base/prefetch.h"
 #include "base/rng.h"
 #include "base/spinlock.h"
 #include "go/run.h"
@@ -129,13 +130,15 @@ struct go__g {
 _Static_assert(sizeof(struct go__g) <= GO__HEAD_BYTES, "a g fills at most the head of a slot");
 _Static_assert(offsetof(struct go__g, link) == 0, "the slot depot links through the first word");
 
-/* gp, which may be NULL, is about to be woken and to run: its record, and the word at the far end of a small stack that parking checks. */
-GO__INLINE void go__g_prefetch(const struct go__g *gp)
+#define GO__FRAMES_BYTES (5u * GO__CACHELINE) /* below the record: where a goroutine begins, and most wait */
+
+/* The goroutine at this address, if there is one, is about to run: its record, its frames, and the word at the far end of a small stack
+ * that parking checks. */
+GO__INLINE void go__g_prefetch(uintptr_t at)
 {
-    uintptr_t at = (uintptr_t)gp; /* a number: nobody may calculate with a NULL pointer */
-    __builtin_prefetch((const void *)at, 1);
-    __builtin_prefetch((const void *)(at + GO__CACHELINE), 1);
-    __builtin_prefetch((const void *)(at + 2 * GO__CACHELINE), 1);
+    for (uintptr_t line = at - GO__FRAMES_BYTES; line != at + 3 * GO__CACHELINE; line += GO__CACHELINE) {
+        go__prefetch_write(line);
+    }
     __builtin_prefetch((const void *)(at + 3 * GO__CACHELINE));
     __builtin_prefetch((const void *)(at - GO__SMALL_BYTES));
 }

@@ -74,6 +74,19 @@ GO__INLINE void go__own_put(struct go__p *pp, struct go__g *gp)
     store_rlx(&pp->own_count, load_rlx(&pp->own_count) + 1); /* rlx: one writer, a hint for others */
 }
 
+/* Owner p only: the same for all of a list, which is not empty. */
+GO__INLINE void go__own_put_list(struct go__p *pp, const struct go__g_list *list)
+{
+    list->tail->link = NULL;
+    if (pp->own_first == NULL) {
+        pp->own_first = list->head;
+    } else {
+        pp->own_last->link = list->head;
+    }
+    pp->own_last = list->tail;
+    store_rlx(&pp->own_count, load_rlx(&pp->own_count) + list->count); /* rlx: one writer, a hint for others */
+}
+
 /* Owner p only: the oldest of those set aside; NULL if there are none. */
 struct go__g *go__later_get(struct go__p *pp);
 /* Owner p only, the list empty: what was set aside last, at most GO__OWN_LONG of it, becomes the list. */
@@ -81,7 +94,8 @@ void go__runq_recall(struct go__p *pp);
 /* Owner p only: all that was set aside goes to the end of the list. */
 void go__runq_recall_all(struct go__p *pp);
 
-#define GO__OWN_COLD 256u /* the records and stacks of so many fill a large part of a core's cache */
+#define GO__OWN_COLD  256u /* the records and stacks of so many fill a large part of a core's cache */
+#define GO__OWN_AHEAD 4u   /* as long as it takes to run these, memory takes to come */
 
 /* Owner p only. */
 GO__INLINE struct go__g *go__own_get(struct go__p *pp)
@@ -95,7 +109,7 @@ GO__INLINE struct go__g *go__own_get(struct go__p *pp)
         pp->own_first = gp->link;
         store_rlx(&pp->own_count, left); /* rlx: one writer, a hint for others */
         if (go__unlikely(left > GO__OWN_COLD)) {
-            go__g_prefetch(gp->link);
+            go__g_prefetch(go__guess(gp, gp->link, GO__OWN_AHEAD));
         }
     }
     return gp;

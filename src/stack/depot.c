@@ -8,6 +8,7 @@
 #include "stack/depot.h"
 
 #include "base/mem.h"
+#include "base/prefetch.h"
 #include "os/vm.h"
 #include "stack/layout.h"
 #include "stack/stack.h"
@@ -16,6 +17,7 @@
 #define RESERVED_SLAB_BYTES ((size_t)16 << 20)
 #define POPULATE_BYTES      ((size_t)64 << 10)
 #define EMPTY_KEPT          8u
+#define CUT_AHEAD           4u
 
 struct go__slab {
     go__list all_link;          /* depot->slabs */
@@ -108,6 +110,16 @@ static struct go__slab *slab_new(struct go__depot *depot)
     return slab;
 }
 
+/* The slot at lo will be cut soon: the canary's line, and those written when a goroutine starts in it. */
+static void prefetch_slot(uintptr_t lo, size_t stack_bytes)
+{
+    uintptr_t head = lo + stack_bytes;
+    go__prefetch_write(lo);
+    for (uintptr_t line = head - GO__START_BYTES; line < head + GO__HEAD_BYTES; line += GO__CACHELINE) {
+        go__prefetch_write(line);
+    }
+}
+
 /* Prepares the next slot of the slab that was never used. False: no guard to be had. */
 static bool slab_cut(struct go__depot *depot, struct go__slab *slab)
 {
@@ -125,6 +137,7 @@ static bool slab_cut(struct go__depot *depot, struct go__slab *slab)
             slab->populated += bytes;
         }
         *(uint64_t *)(void *)lo = GO__STACK_CANARY;
+        prefetch_slot((uintptr_t)lo + CUT_AHEAD * depot->stride, depot->stack_bytes);
     }
     slab->cut++;
     return true;
@@ -138,6 +151,7 @@ static bool slab_is_empty(const struct go__slab *slab)
 static uint32_t slab_take(struct go__depot *depot, struct go__slab *slab, struct go__slot_node **list, uint32_t want)
 {
     uint32_t got = 0;
+    struct go__slot_node *rest = *list, **end = list; /* in their order, so that who walks a list can guess */
     if (slab_is_empty(slab)) {
         depot->empty_count--;
     }
@@ -153,10 +167,11 @@ static uint32_t slab_take(struct go__depot *depot, struct go__slab *slab, struct
             break;
         }
         node->cold = 0;
-        node->link = *list;
-        *list = node;
+        *end = node;
+        end = &node->link;
         got++;
     }
+    *end = rest;
     if (slab->free_count < slab->low) {
         slab->low = slab->free_count;
     }

@@ -37,6 +37,8 @@
 #define GO__HEAD_BYTES 256u
 #endif
 
+#define GO__START_BYTES 128u /* below the head: what preparing a goroutine writes to its stack */
+
 /* What lies below a small stack's limit word, for code without the check. Of it a split function with a frame below 256 bytes
  * may take 264 before anything looks, the canary 8; the library's own call depth must fit in the rest. */
 #define GO__MARGIN_BYTES 896u

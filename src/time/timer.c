@@ -434,7 +434,7 @@ static void fetch(const struct go__timer *t)
     for (int offset = -2 * GO__CACHELINE; offset <= 2 * GO__CACHELINE; offset += GO__CACHELINE) {
         __builtin_prefetch(at + offset, 1);
     }
-    go__g_prefetch(t->wakes);
+    go__g_prefetch((uintptr_t)t->wakes);
 }
 
 /* Takes up to BATCH due timers out, then fires them; lock held. */

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/prefetch.h"
 #include "os/vm.h"
 #include "sched/rt.h"
 #include "stack/depot.h"
@@ -33,6 +34,8 @@ static int stop(void **state)
     go__stacks_destroy();
     return 0;
 }
+
+static char list_of_none[1];
 
 static const enum go__slot_kind kinds[] = {
 #if GO__STACK_SPLIT
@@ -64,6 +67,27 @@ static void test_fresh_slots_are_zero_but_for_link_and_kind(void **state)
             go__slots_return(kinds[k], list, got);
         }
     }
+}
+
+/* What walks a list fetches ahead where its neighbours say that the next ones lie. */
+static void test_two_neighbours_of_a_batch_tell_where_the_others_lie(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < go__countof(kinds); k++) {
+        struct go__g *list = NULL;
+        assert_int_equal(go__slots_refill(kinds[k], &list, 8), 8);
+        struct go__g *gp = list;
+        for (uintptr_t ahead = 1; gp->link != NULL; ahead++) {
+            gp = gp->link;
+            assert_int_equal(go__guess(list, list->link, ahead), (uintptr_t)gp);
+            if (kinds[k] == GO__SLOT_RESERVED) {
+                break; /* too far apart for neighbours: the next one itself */
+            }
+        }
+        go__slots_return(kinds[k], list, 8);
+    }
+    assert_int_equal(go__guess(NULL, list_of_none, 8), (uintptr_t)list_of_none);
+    assert_int_equal(go__guess(list_of_none, NULL, 8), 0);
 }
 
 static void test_slots_do_not_overlap_and_are_writable_to_the_last_byte(void **state)
@@ -435,6 +459,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
         TEST(test_fresh_slots_are_zero_but_for_link_and_kind),
+        TEST(test_two_neighbours_of_a_batch_tell_where_the_others_lie),
         TEST(test_slots_do_not_overlap_and_are_writable_to_the_last_byte),
 #if GO__STACK_SPLIT
         TEST(test_small_slots_hold_2048_bytes_and_cost_less_than_2400),
