@@ -76,6 +76,17 @@ static char *wait_for(const char *head)
     return NULL;
 }
 
+/* The same for one who parks, until it has left its stack: up to then a dump has its reason, and that it is executing. */
+static char *wait_until_parked(const char *head)
+{
+    int64_t end = go_now() + PATIENCE;
+    char *part;
+    do {
+        part = wait_for(head);
+    } while (part != NULL && strstr(part, "(executing") != NULL && go_now() < end);
+    return part;
+}
+
 static go_chan *never; /* nobody sends */
 
 static __attribute__((noinline)) void inner_receive(void)
@@ -105,7 +116,7 @@ static int parked_goroutine(void *arg)
     const go_attr attr = {.name = "worker", .id = &id};
     CHECK(go_spawn(&attr, receiver, NULL) == 0);
     CHECK(id != 0);
-    char *part = wait_for("\"worker\" [chan receive");
+    char *part = wait_until_parked("\"worker\" [chan receive");
     CHECK(part != NULL);
     char headline[64];
     (void)snprintf(headline, sizeof headline, "goroutine %llu \"worker\" [chan receive", (unsigned long long)id);
@@ -187,7 +198,7 @@ static void selector(void *arg)
 /* The goroutine that waits so shows the goco function it called, then its own, and nothing else. */
 static bool shows(const char *head, const char *called, const char *caller)
 {
-    char *part = wait_for(head);
+    char *part = wait_until_parked(head);
     if (part == NULL) {
         return false;
     }
