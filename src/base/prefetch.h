@@ -22,6 +22,14 @@ GO__INLINE void go__prefetch_write(uintptr_t at)
 #endif
 }
 
+/* All lines of [lo, hi), which are whole ones. */
+GO__INLINE void go__prefetch_lines(uintptr_t lo, uintptr_t hi)
+{
+    for (; lo != hi; lo += GO__CACHELINE) {
+        go__prefetch_write(lo);
+    }
+}
+
 /* Where the element lies that comes `ahead` after at, if the list goes on as from at to next; next where these are no neighbours. */
 GO__INLINE uintptr_t go__guess(const void *at, const void *next, uintptr_t ahead)
 {

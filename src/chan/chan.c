@@ -528,8 +528,7 @@ int go_chan_try_recv(go_chan *c, void *elem)
 static void prefetch_waiter(uintptr_t waiter, uintptr_t to_g)
 {
     go__prefetch_write(waiter);
-    go__prefetch_write(waiter + to_g);
-    go__prefetch_write(waiter + to_g + GO__CACHELINE);
+    go__prefetch_lines(waiter + to_g, waiter + to_g + 2 * GO__CACHELINE);
 }
 
 /* Channel locked, refreshed. */

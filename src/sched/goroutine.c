@@ -232,14 +232,6 @@ static GO__NOINLINE struct go__g *g_take_outside(enum go__slot_kind kind)
     return go__slots_refill(kind, &one, 1) == 1 ? one : NULL;
 }
 
-/* The free g at this address, if there is one, is about to be started. */
-static void prefetch_free(uintptr_t at)
-{
-    for (uintptr_t line = at - GO__START_BYTES; line != at + GO__HEAD_BYTES; line += GO__CACHELINE) {
-        go__prefetch_write(line);
-    }
-}
-
 /* A free g; pp NULL: for a thread that is not goco's. */
 static struct go__g *g_take(struct go__p *pp, enum go__slot_kind kind, size_t custom_bytes)
 {
@@ -261,7 +253,7 @@ static struct go__g *g_take(struct go__p *pp, enum go__slot_kind kind, size_t cu
         }
     }
     if (go__unlikely(load_rlx(&pp->own_count) > MANY_STARTED)) { /* rlx: ours */
-        prefetch_free(go__guess(gp, gp->link, FREE_AHEAD));
+        go__slot_prefetch(go__guess(gp, gp->link, FREE_AHEAD));
     }
     pp->free_g[kind] = gp->link;
     pp->free_count[kind]--;

@@ -238,11 +238,9 @@ void go__ready(struct go__g *gp)
 /* p is the caller's. */
 static void queue_all(struct go__p *pp, struct go__g_list *list)
 {
-    struct go__g *gp = list->head;
-    while (go__unlikely(load_rlx(&go__trace_on) != 0) && gp != NULL) { /* rlx: as in go__trace_switch */
-        struct go__g *next = gp->link;
+    bool traced = load_rlx(&go__trace_on) != 0; /* rlx: as in go__trace_switch */
+    for (struct go__g *gp = list->head; go__unlikely(traced) && gp != NULL; gp = gp->link) {
         go__trace_switch(GO__TRACE_READY, gp, pp);
-        gp = next;
     }
     go__own_put_list(pp, list);
 }
@@ -254,8 +252,7 @@ void go__ready_list(struct go__g_list *list)
     while (gp != NULL) {
         struct go__g *next = gp->link;
         uintptr_t later = go__guess(gp, next, GO__LINKS_AHEAD);
-        go__prefetch_write(later);
-        go__prefetch_write(later + GO__CACHELINE);
+        go__prefetch_lines(later, later + 2 * GO__CACHELINE);
         go__edge_release(gp);
         if (go__unlikely(gp->thread != NULL)) {
             go__standin_wake(gp);

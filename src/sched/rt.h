@@ -136,9 +136,7 @@ _Static_assert(offsetof(struct go__g, link) == 0, "the slot depot links through 
  * that parking checks. */
 GO__INLINE void go__g_prefetch(uintptr_t at)
 {
-    for (uintptr_t line = at - GO__FRAMES_BYTES; line != at + 3 * GO__CACHELINE; line += GO__CACHELINE) {
-        go__prefetch_write(line);
-    }
+    go__prefetch_lines(at - GO__FRAMES_BYTES, at + 3 * GO__CACHELINE);
     __builtin_prefetch((const void *)(at + 3 * GO__CACHELINE));
     __builtin_prefetch((const void *)(at - GO__SMALL_BYTES));
 }

@@ -61,20 +61,7 @@ GO__INLINE uint32_t go__runq_length(struct go__p *pp)
 /* Any m with a p of its own: moves half of victim's ring into to's (the thief's, empty); returns one of them, NULL if none. */
 struct go__g *go__runq_steal(struct go__p *to, struct go__p *victim);
 
-/* Owner p only. */
-GO__INLINE void go__own_put(struct go__p *pp, struct go__g *gp)
-{
-    gp->link = NULL;
-    if (pp->own_first == NULL) {
-        pp->own_first = gp;
-    } else {
-        pp->own_last->link = gp;
-    }
-    pp->own_last = gp;
-    store_rlx(&pp->own_count, load_rlx(&pp->own_count) + 1); /* rlx: one writer, a hint for others */
-}
-
-/* Owner p only: the same for all of a list, which is not empty. */
+/* Owner p only: all of a list, which is not empty. */
 GO__INLINE void go__own_put_list(struct go__p *pp, const struct go__g_list *list)
 {
     list->tail->link = NULL;
@@ -85,6 +72,13 @@ GO__INLINE void go__own_put_list(struct go__p *pp, const struct go__g_list *list
     }
     pp->own_last = list->tail;
     store_rlx(&pp->own_count, load_rlx(&pp->own_count) + list->count); /* rlx: one writer, a hint for others */
+}
+
+/* Owner p only. */
+GO__INLINE void go__own_put(struct go__p *pp, struct go__g *gp)
+{
+    const struct go__g_list one = {gp, gp, 1};
+    go__own_put_list(pp, &one);
 }
 
 /* Owner p only: the oldest of those set aside; NULL if there are none. */

@@ -110,16 +110,6 @@ static struct go__slab *slab_new(struct go__depot *depot)
     return slab;
 }
 
-/* The slot at lo will be cut soon: the canary's line, and those written when a goroutine starts in it. */
-static void prefetch_slot(uintptr_t lo, size_t stack_bytes)
-{
-    uintptr_t head = lo + stack_bytes;
-    go__prefetch_write(lo);
-    for (uintptr_t line = head - GO__START_BYTES; line < head + GO__HEAD_BYTES; line += GO__CACHELINE) {
-        go__prefetch_write(line);
-    }
-}
-
 /* Prepares the next slot of the slab that was never used. False: no guard to be had. */
 static bool slab_cut(struct go__depot *depot, struct go__slab *slab)
 {
@@ -137,7 +127,9 @@ static bool slab_cut(struct go__depot *depot, struct go__slab *slab)
             slab->populated += bytes;
         }
         *(uint64_t *)(void *)lo = GO__STACK_CANARY;
-        prefetch_slot((uintptr_t)lo + CUT_AHEAD * depot->stride, depot->stack_bytes);
+        uintptr_t soon = (uintptr_t)lo + CUT_AHEAD * depot->stride;
+        go__prefetch_write(soon); /* where its canary will be */
+        go__slot_prefetch(soon + depot->stack_bytes);
     }
     slab->cut++;
     return true;

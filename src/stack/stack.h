@@ -22,6 +22,7 @@
 #include "arch/gobuf.h"
 #include "base/atomic.h"
 #include "base/compiler.h"
+#include "base/prefetch.h"
 
 /* Small stacks need the limit word, a compiler that emits the check, and tools that do not lay their own claims on stacks. */
 #if defined(GO__LIMIT_WORD) && !GO__TSAN && !GO__ASAN && !defined(GO__NO_SPLIT_STACK)
@@ -38,6 +39,12 @@
 #endif
 
 #define GO__START_BYTES 128u /* below the head: what preparing a goroutine writes to its stack */
+
+/* The slot with its head at this address, if there is one, is about to get a goroutine. */
+GO__INLINE void go__slot_prefetch(uintptr_t head)
+{
+    go__prefetch_lines(head - GO__START_BYTES, head + GO__HEAD_BYTES);
+}
 
 /* What lies below a small stack's limit word, for code without the check. Of it a split function with a frame below 256 bytes
  * may take 264 before anything looks, the canary 8; the library's own call depth must fit in the rest. */

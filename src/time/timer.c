@@ -430,10 +430,8 @@ void go__timer_defer(struct go__timer *t, enum go__timer_then how, go_func fn, v
  * all of it comes at once. Around the timer: the frames in which its goroutine waits. */
 static void fetch(const struct go__timer *t)
 {
-    const char *at = (const char *)t;
-    for (int offset = -2 * GO__CACHELINE; offset <= 2 * GO__CACHELINE; offset += GO__CACHELINE) {
-        __builtin_prefetch(at + offset, 1);
-    }
+    uintptr_t at = (uintptr_t)t;
+    go__prefetch_lines(at - 2 * GO__CACHELINE, at + 3 * GO__CACHELINE);
     go__g_prefetch((uintptr_t)t->wakes);
 }
 
