@@ -12,13 +12,18 @@
 #include "sched/switch.h"
 #include "stack/overflow.h"
 
-#define FREE_KEPT    512u /* free gs of a kind a p keeps; half goes back beyond */
 #define FREE_AHEAD   2u
 #define REFILL       32u
 #define MANY_STARTED 64u /* so many wait to run: the free gs that follow are out of the innermost cache */
 #define IDS_AT_ONCE  64u
-#define COPY_SMALL   512u /* larger copies would fill a small stack */
-#define COPY_ROOM    (64u * 1024)
+
+/* Free gs of a kind a p keeps; half goes back beyond. So many small ones that a burst of a thousand or two does not go through the depot each
+ * time, unless all ps together would keep too much memory. Reserved stacks may have touched far more of it each. */
+#define KEPT_LEAST  512u
+#define KEPT_MOST   2048u
+#define KEPT_IN_ALL 65536u
+#define COPY_SMALL  512u /* larger copies would fill a small stack */
+#define COPY_ROOM   (64u * 1024)
 
 const char *const go__reason_text[GO__REASON_COUNT] = {
     [GO__REASON_NONE] = "none",
@@ -63,6 +68,42 @@ static const struct go__gobuf *goroutine_main(void *arg)
     return goroutine_end(gp);
 }
 
+static void return_all(struct go__p *pp, enum go__slot_kind kind)
+{
+    struct go__free_gs *list = &pp->free_gs[kind];
+    if (list->first != NULL) {
+        go__slots_return(kind, list->first, list->count);
+        list->first = NULL;
+        list->count = 0;
+    }
+}
+
+void go__free_gs_return(struct go__p *pp)
+{
+    return_all(pp, GO__SLOT_SMALL);
+    return_all(pp, GO__SLOT_RESERVED);
+}
+
+void go__free_gs_limit(struct go__p *pp, int procs)
+{
+    go__free_gs_return(pp);                               /* or `middle` would be that of another half */
+    uint32_t share = KEPT_IN_ALL / (uint32_t)procs & ~1u; /* two halves */
+    share = share > KEPT_LEAST ? share : KEPT_LEAST;
+    pp->free_gs[GO__SLOT_SMALL].most = share < KEPT_MOST ? share : KEPT_MOST;
+    pp->free_gs[GO__SLOT_RESERVED].most = KEPT_LEAST;
+}
+
+/* The list is longer by one than it may be: its older half goes to the depot. */
+static GO__NOINLINE void give_back(struct go__free_gs *list, enum go__slot_kind kind)
+{
+    uint32_t half = list->most / 2;
+    struct go__g *older = list->middle->link;
+    list->middle->link = NULL;
+    list->middle = list->first;
+    list->count -= half;
+    go__slots_return(kind, older, half);
+}
+
 /* Runs after gp has left its stack for good. Inside; the p is the current m's. */
 static bool bury(struct go__g *gp, void *arg)
 {
@@ -76,22 +117,20 @@ static bool bury(struct go__g *gp, void *arg)
     }
     store_rlx(&gp->status, (uint32_t)GO__G_IDLE); /* rlx: ours */
     store_rlx(&pp->ended, load_rlx(&pp->ended) + 1);
-    uint8_t kind = gp->slot_kind;
+    enum go__slot_kind kind = (enum go__slot_kind)gp->slot_kind;
     if (go__unlikely(kind == GO__SLOT_CUSTOM)) {
         go__slot_custom_free(gp);
         return true;
     }
-    gp->link = pp->free_g[kind];
-    pp->free_g[kind] = gp;
-    if (go__unlikely(++pp->free_count[kind] > FREE_KEPT)) {
-        struct go__g *keep = gp;
-        for (uint32_t i = 0; i < FREE_KEPT / 2 - 1; i++) {
-            keep = keep->link;
-        }
-        struct go__g *rest = keep->link;
-        keep->link = NULL;
-        go__slots_return((enum go__slot_kind)kind, rest, pp->free_count[kind] - FREE_KEPT / 2);
-        pp->free_count[kind] = FREE_KEPT / 2;
+    struct go__free_gs *list = &pp->free_gs[kind];
+    gp->link = list->first;
+    list->first = gp;
+    list->count++;
+    if (go__unlikely(list->count == list->most / 2 + 1)) {
+        list->middle = gp;
+    }
+    if (go__unlikely(list->count > list->most)) {
+        give_back(list, kind);
     }
     return true;
 }
@@ -222,7 +261,8 @@ static void refill(void *arg)
 {
     struct refill *r = arg;
     uint32_t want = r->kind == GO__SLOT_SMALL ? REFILL : REFILL / 8;
-    r->pp->free_count[r->kind] = go__slots_refill(r->kind, &r->pp->free_g[r->kind], want);
+    struct go__free_gs *list = &r->pp->free_gs[r->kind];
+    list->count = go__slots_refill(r->kind, &list->first, want);
 }
 
 /* Threads that are not goco's: straight from the depot. */
@@ -241,13 +281,14 @@ static struct go__g *g_take(struct go__p *pp, enum go__slot_kind kind, size_t cu
     if (go__unlikely(pp == NULL)) {
         return g_take_outside(kind);
     }
-    struct go__g *gp = pp->free_g[kind];
+    struct go__free_gs *list = &pp->free_gs[kind];
+    struct go__g *gp = list->first;
     if (go__unlikely(gp == NULL)) {
         struct refill r;
         r.pp = pp;
         r.kind = kind;
         go__system_call(refill, &r);
-        gp = pp->free_g[kind];
+        gp = list->first;
         if (gp == NULL) {
             return NULL;
         }
@@ -255,8 +296,8 @@ static struct go__g *g_take(struct go__p *pp, enum go__slot_kind kind, size_t cu
     if (go__unlikely(load_rlx(&pp->own_count) > MANY_STARTED)) { /* rlx: ours */
         go__slot_prefetch(go__guess(gp, gp->link, FREE_AHEAD));
     }
-    pp->free_g[kind] = gp->link;
-    pp->free_count[kind]--;
+    list->first = gp->link;
+    list->count--;
     return gp;
 }
 
@@ -484,17 +525,6 @@ struct go__g *go__spawn_main(go_func wrapper, void *arg, void (*fn)(void))
     sp.entry = (go_func)fn;
     sp.stack = 1; /* on a reserved stack: main programs call libc */
     return spawn_on(NULL, &sp);
-}
-
-void go__free_gs_return(struct go__p *pp)
-{
-    for (int kind = 0; kind < 2; kind++) {
-        if (pp->free_g[kind] != NULL) {
-            go__slots_return((enum go__slot_kind)kind, pp->free_g[kind], pp->free_count[kind]);
-            pp->free_g[kind] = NULL;
-            pp->free_count[kind] = 0;
-        }
-    }
 }
 
 /* --- what a goroutine can ask about itself --- */

@@ -20,6 +20,9 @@ void go__goroutine_exit(void) GO__NORETURN;
 /* The run is over and no thread runs: frees what goroutines that never ended own, but for their values and contexts. */
 void go__goroutines_drop_left(void);
 
+/* World stopped, or before the run: says how many free gs pp may keep, where there are `procs` ps; what it has goes back. */
+void go__free_gs_limit(struct go__p *pp, int procs);
+
 /* Owner p only, run over or p going away: gives the cached free gs back. */
 void go__free_gs_return(struct go__p *pp);
 

@@ -149,9 +149,17 @@ struct go__g_list { /* a batch, linked through g.link; whoever builds it owns it
 #ifndef GO__RUNQ_SIZE
 #define GO__RUNQ_SIZE 256u /* a power of two; stress builds use 4 to force overflow and wrap-around */
 #endif
-#define GO__LATER     32u /* batches a p sets aside before it joins old ones; a power of two */
+#define GO__LATER     128u /* batches a p sets aside before it joins old ones; a power of two */
 #define GO__MAX_PROCS 1024
 #define GO__FAIR_TURN 61u
+
+/* Free gs of one kind, last in first out; the owner m of the p only. */
+struct go__free_gs {
+    struct go__g *first;
+    struct go__g *middle; /* while there are more than half of `most`: the last one that stays when the older half goes */
+    uint32_t count;
+    uint32_t most; /* constant while the world runs */
+};
 
 struct go__p {
     /* Owner m only (claimers and world-stoppers count as the owner once they have the p). */
@@ -160,15 +168,16 @@ struct go__p {
     struct go__g *own_first, *own_last;   /* goroutines not offered to thieves, first in first out, linked through g.link; runq.h */
     go__atomic(uint32_t) own_count;       /* how many, `later` included; others read it as a hint */
     uint32_t own_mark;                    /* how many there were when some were set aside, or fewer since */
+    uint32_t own_old_count;               /* how many were left then */
+    struct go__g *own_old_last;           /* and the last of these; NULL once any has been taken */
     uint32_t later_count;                 /* in all batches of `later` */
     uint32_t later_oldest, later_batches; /* which batch is the oldest, and how many there are */
     struct go__g_list later[GO__LATER];   /* what was set aside of a list that grew long; see go__runq_overflow */
     uint32_t fair_turns;                  /* says who is asked first, see passed_over */
     uint32_t tick;                        /* +1 a scheduling decision; the 61st is a fair turn */
     uint32_t ready_skip;                  /* readies into runnext alone until the next one wakes a helper, see go__put_next */
-    struct go__g *free_g[2];              /* free gs by slot kind, last in first out */
-    uint32_t free_count[2];
-    uint64_t id_next, id_end; /* goroutine ids reserved for this p */
+    struct go__free_gs free_gs[2];        /* by slot kind */
+    uint64_t id_next, id_end;             /* goroutine ids reserved for this p */
     go__rng rng;
     go__atomic(int64_t) created, ended; /* goroutines started and ended here; owner writes, go_count sums relaxed */
     go_func split_entry;                /* the entry asked about last, and the answer of go__entry_is_split */

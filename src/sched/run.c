@@ -116,6 +116,7 @@ static int make_ps(void)
         if (pp == NULL) {
             return -ENOMEM;
         }
+        go__free_gs_limit(pp, go__sched.procs);
         go__sched.all_p[i] = pp;
         store_rlx(&go__sched.all_p_count, i + 1); /* rlx: the run begins later */
     }

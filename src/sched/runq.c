@@ -77,9 +77,14 @@ void go__runq_overflow(struct go__p *pp)
         return;
     }
     pp->own_mark = queued;
-    struct go__g_list older = cut(pp->own_first, GO__OWN_LONG / 2);
+    struct go__g_list older = {pp->own_first, pp->own_old_last, pp->own_old_count};
+    if (older.tail == NULL || older.count > GO__OWN_LONG) { /* all of a long queue is not the older part of a list that grows */
+        older = cut(pp->own_first, GO__OWN_LONG / 2);
+    }
     pp->own_first = older.tail->link;
     older.tail->link = NULL;
+    pp->own_old_last = pp->own_last;
+    pp->own_old_count = queued - pp->later_count - older.count;
     if (pp->later_batches == GO__LATER) {
         join_oldest(pp);
     }

@@ -101,6 +101,7 @@ GO__INLINE struct go__g *go__own_get(struct go__p *pp)
     if (gp != NULL) {
         uint32_t left = load_rlx(&pp->own_count) - 1;
         pp->own_first = gp->link;
+        pp->own_old_last = NULL;
         store_rlx(&pp->own_count, left); /* rlx: one writer, a hint for others */
         if (go__unlikely(left > GO__OWN_COLD)) {
             go__g_prefetch(go__guess(gp, gp->link, GO__OWN_AHEAD));

@@ -282,6 +282,9 @@ static int change_procs(int procs, struct go__m *self)
     for (int i = procs; i < before; i++) {
         retire(go__sched.all_p[i], go__sched.all_p[i % procs]);
     }
+    for (int i = 0; i < procs; i++) {
+        go__free_gs_limit(go__sched.all_p[i], procs);
+    }
     go__futex_lock(&go__sched.lock);
     go__sched.procs = procs;
     rebuild_idle(procs);

@@ -238,7 +238,7 @@ void go__depot_give(struct go__depot *depot, struct go__slot_node *list, uint32_
     for (uint32_t i = 0; i < count; i++) {
         struct go__slot_node *node = list;
         list = node->link;
-        go__zero(node, GO__HEAD_BYTES);
+        node->cold = 0;
         slab_give(depot, node);
     }
     depot->out -= count;

@@ -42,8 +42,9 @@ struct go__depot {
 void go__depot_init(struct go__depot *depot, uint32_t area, size_t stack_bytes, bool guarded);
 void go__depot_destroy(struct go__depot *depot);
 
-/* go__depot_take: prepends up to `want` slots to *list, linked; their heads are zero but for the link. Returns how many.
- * go__depot_give: takes back `count` slots; zeroes their heads. */
+/* go__depot_take: prepends up to `want` slots to *list, linked; their heads are as they came back, zero if they never were out, but for the
+ * link and `cold`. Returns how many.
+ * go__depot_give: takes back `count` slots. */
 uint32_t go__depot_take(struct go__depot *depot, struct go__slot_node **list, uint32_t want);
 void go__depot_give(struct go__depot *depot, struct go__slot_node *list, uint32_t count);
 

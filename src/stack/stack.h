@@ -111,9 +111,9 @@ size_t go__stacks_reserve(void); /* the reserve in force */
 size_t go__stacks_max(void);
 bool go__stacks_small_on(void); /* small slots are in use in this run */
 
-/* go__slots_refill: puts up to `want` fresh slots of `kind` (small or reserved) before *list, linked through g->link; returns
- * how many, 0 when memory is out. A fresh g is zero except link and slot_kind.
- * go__slots_return: takes the first `count` of list back. Their goroutines have left their stacks. Any thread. */
+/* go__slots_refill: puts up to `want` slots of `kind` (small or reserved) before *list, linked through g->link; returns how many, 0 when
+ * memory is out. But for link, buf, slot_kind and run a g is zero, or as the goroutine before left it that has ended there.
+ * go__slots_return: takes the first `count` of list back. Their goroutines have left their stacks, and are GO__G_IDLE. Any thread. */
 uint32_t go__slots_refill(enum go__slot_kind kind, struct go__g **list, uint32_t want);
 void go__slots_return(enum go__slot_kind kind, struct go__g *list, uint32_t count);
 

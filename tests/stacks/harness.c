@@ -118,6 +118,7 @@ bool harness_resume(struct go__g *gp)
     if (gp->slot_kind == GO__SLOT_CUSTOM) {
         go__slot_custom_free(gp);
     } else {
+        store_rlx(&gp->status, (uint32_t)GO__G_IDLE);
         go__slots_return((enum go__slot_kind)gp->slot_kind, gp, 1);
     }
     return false;

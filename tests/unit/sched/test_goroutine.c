@@ -54,6 +54,36 @@ static void test_every_goroutine_runs_once(void **state)
     assert_int_equal(run(spawn_many), 10000);
 }
 
+/* What a p keeps of free goroutines depends on how many ps there are; what is more goes back. */
+static int bursts(void *arg)
+{
+    static const int sizes[] = {3000, 600, 10000, 1, 2500, 1300}, procs[] = {1, 8, 200, 2, 40, 1};
+    (void)arg;
+    for (int round = 0; round < 24; round++) {
+        CHECK(go_set_procs(procs[round % 6]) > 0);
+        int size = sizes[(round + round / 6) % 6];
+        hits = 0;
+        for (int i = 0; i < size; i++) {
+            go(hit, NULL);
+        }
+        wait_for(size);
+        while (go_count() > 1) {
+            go_yield();
+        }
+    }
+    go_stats stats;
+    go_get_stats(&stats);
+    CHECK(stats.stacks_small + stats.stacks_reserved > 0);
+    CHECK(stats.stacks_small + stats.stacks_reserved < 3000);
+    return 0;
+}
+
+static void test_bursts_of_all_sizes_on_changing_ps_lose_no_stack(void **state)
+{
+    (void)state;
+    assert_int_equal(run(bursts), 0);
+}
+
 static void grow_tree(void *arg)
 {
     intptr_t depth = (intptr_t)arg;
@@ -325,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_goroutine_runs_once),
+        cmocka_unit_test(test_bursts_of_all_sizes_on_changing_ps_lose_no_stack),
         cmocka_unit_test(test_goroutines_start_goroutines),
         cmocka_unit_test(test_go_copy_gives_each_its_own),
         cmocka_unit_test(test_a_large_copy_fits),

@@ -21,10 +21,12 @@
 #include "stack/grow.h"
 #include "stack/stack.h"
 
+enum { RUN = 7 };
+
 static int start(void **state)
 {
     (void)state;
-    struct go__stacks_config config = {.reserve = (size_t)256 << 10, .max = (size_t)64 << 20};
+    struct go__stacks_config config = {.reserve = (size_t)256 << 10, .max = (size_t)64 << 20, .run = RUN};
     return go__stacks_init(&config);
 }
 
@@ -42,28 +44,42 @@ static const enum go__slot_kind kinds[] = {
     GO__SLOT_RESERVED,
 };
 
-static void test_fresh_slots_are_zero_but_for_link_and_kind(void **state)
+/* But for link, buf, slot_kind and run every byte of these gs is `value`. */
+static void assert_heads(struct go__g *list, int value)
 {
+    for (struct go__g *gp = list; gp != NULL; gp = gp->link) {
+        struct go__g expected;
+        memset(&expected, value, sizeof expected);
+        expected.link = gp->link;
+        expected.buf = gp->buf;
+        expected.slot_kind = gp->slot_kind;
+        expected.run = gp->run;
+        assert_memory_equal(gp, &expected, sizeof expected);
+        assert_int_equal((uintptr_t)go__slot_hi(gp) % 16, 0);
+        assert_true(go__slot_check(gp));
+    }
+}
+
+static void test_slots_are_zero_at_first_and_then_as_they_were_left(void **state)
+{
+    enum { MANY = 40 }; /* in one slab */
     (void)state;
     for (size_t k = 0; k < go__countof(kinds); k++) {
-        for (int turn = 0; turn < 3; turn++) {
-            struct go__g *list = NULL;
-            uint32_t got = go__slots_refill(kinds[k], &list, 100);
-            assert_int_equal(got, 100);
-            struct go__g zero;
-            memset(&zero, 0, sizeof zero);
-            zero.slot_kind = (uint8_t)kinds[k];
+        struct go__g *list = NULL;
+        assert_int_equal(go__slots_refill(kinds[k], &list, MANY), MANY);
+        assert_heads(list, 0);
+        for (int turn = 1; turn < 4; turn++) {
             for (struct go__g *gp = list; gp != NULL; gp = gp->link) {
-                zero.link = gp->link;
-                assert_memory_equal(gp, &zero, sizeof zero);
-                assert_int_equal((uintptr_t)go__slot_hi(gp) % 16, 0);
-                assert_true(go__slot_check(gp));
+                assert_int_equal(gp->slot_kind, kinds[k]);
+                assert_int_equal(gp->run, RUN);
+                memset((char *)gp + sizeof gp->link, turn, sizeof *gp - sizeof gp->link); /* a used one */
             }
-            for (struct go__g *gp = list; gp != NULL; gp = gp->link) {
-                memset((char *)gp + sizeof gp->link, 0xAB, sizeof *gp - sizeof gp->link); /* a used one */
-            }
-            go__slots_return(kinds[k], list, got);
+            go__slots_return(kinds[k], list, MANY);
+            list = NULL;
+            assert_int_equal(go__slots_refill(kinds[k], &list, MANY), MANY);
+            assert_heads(list, turn);
         }
+        go__slots_return(kinds[k], list, MANY);
     }
 }
 
@@ -168,6 +184,13 @@ static void count_live(struct go__g *gp, void *arg)
     *(int *)arg += load_rlx(&gp->status) != GO__G_IDLE;
 }
 
+static void end_all(struct go__g *list)
+{
+    for (struct go__g *gp = list; gp != NULL; gp = gp->link) {
+        store_rlx(&gp->status, GO__G_IDLE);
+    }
+}
+
 static void test_enumeration_finds_every_live_goroutine(void **state)
 {
     (void)state;
@@ -187,6 +210,7 @@ static void test_enumeration_finds_every_live_goroutine(void **state)
     go__slots_each(count_live, &live);
     assert_int_equal(live, (int)go__countof(kinds) * 500 + 1);
     for (size_t k = 0; k < go__countof(kinds); k++) {
+        end_all(lists[k]);
         go__slots_return(kinds[k], lists[k], 1500);
     }
     go__slot_custom_free(custom);
@@ -422,6 +446,7 @@ static void test_pinned_slots_stay_mapped(void **state)
     uint64_t before = mapped();
     go__slots_pin(INT64_MAX);
     for (size_t k = 0; k < go__countof(kinds); k++) {
+        end_all(lists[k]);
         go__slots_return(kinds[k], lists[k], 20000);
     }
     go__slot_custom_free(custom);
@@ -457,7 +482,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
     const struct CMUnitTest tests[] = {
-        TEST(test_fresh_slots_are_zero_but_for_link_and_kind),
+        TEST(test_slots_are_zero_at_first_and_then_as_they_were_left),
         TEST(test_two_neighbours_of_a_batch_tell_where_the_others_lie),
         TEST(test_slots_do_not_overlap_and_are_writable_to_the_last_byte),
 #if GO__STACK_SPLIT
