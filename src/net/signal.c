@@ -113,7 +113,7 @@ static void await_deliverer(void)
     go__spin_lock(&lock);
     while (deliverer != 0) {
         go__spin_unlock(&lock);
-        go__yield(); /* in the middle of sends that do not wait, or about to find the descriptor closed */
+        go_yield(); /* in the middle of sends that do not wait, or about to find the descriptor closed */
         go__spin_lock(&lock);
     }
     go__spin_unlock(&lock);
@@ -137,7 +137,7 @@ static void deliver_signals(void *arg)
 static void await_handlers(void)
 {
     while (load_sc(&go__signal_handlers) != 0) {
-        go__yield(); /* a handler's few instructions */
+        go_yield(); /* a handler's few instructions */
     }
 }
 
@@ -217,7 +217,7 @@ static void begin_change(void)
     bool goroutine = go__m() != NULL;
     if (goroutine) { /* it does not block its thread: the end of the run must find it, for whoever it waits for may be dropped */
         while (!try_changing()) {
-            go__yield();
+            go_yield();
         }
     } else {
         go__futex_lock(&changing);
@@ -268,7 +268,7 @@ static void unlink_subscription(struct subscription *s)
     }
     while (sending == s) {
         go__spin_unlock(&lock);
-        go__yield(); /* in the middle of a send that does not wait */
+        go_yield(); /* in the middle of a send that does not wait */
         go__spin_lock(&lock);
     }
     go__spin_unlock(&lock);
@@ -287,7 +287,7 @@ static void deliver_rest(int signo)
     go__spin_lock(&lock);
     while (delivering == signo) {
         go__spin_unlock(&lock);
-        go__yield(); /* in the middle of sends that do not wait */
+        go_yield(); /* in the middle of sends that do not wait */
         go__spin_lock(&lock);
     }
     go__spin_unlock(&lock);

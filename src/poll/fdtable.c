@@ -155,7 +155,7 @@ static GO__NOINLINE int clear_way(struct go__fd_use *use)
 {
     uint64_t word = load_rlx(&use->record->word); /* rlx: the compare-and-swaps decide */
     if ((word & GO__FD_RELEASING) != 0) {
-        go__yield(); /* another thread is about to return from close(2) */
+        go_yield(); /* another thread is about to return from close(2) */
         return 0;
     }
     return (word & GO__FD_CLOSING) != 0 ? -EBADF : 0;
@@ -371,7 +371,7 @@ int go__fd_close(int fd)
     uint64_t word = load_rlx(&r->word); /* rlx: the compare-and-swap decides */
     for (;;) {
         if ((word & GO__FD_RELEASING) != 0) {
-            go__yield();
+            go_yield();
             word = load_rlx(&r->word);
         } else if ((word & GO__FD_CLOSING) != 0) {
             return -EBADF;

@@ -16,19 +16,41 @@ static GO__NOINLINE void trace_leaving(struct go__g *gp, struct go__g *next, str
     }
 }
 
-/* A scheduling decision of pp: the goroutine to which gp can switch straight. NULL: there is none, or the g0 side decides. */
-GO__INLINE struct go__g *pick_direct(struct go__p *pp, const struct go__g *gp)
+/* The decision is due that the g0 side makes: is there anybody whose turn it could be? */
+static GO__NOINLINE bool turn_is_due(struct go__p *pp, const struct go__g *gp)
 {
-    /* rlx: sysmon asks until it is answered. A goroutine that is tied to this thread leaves it to no other. */
-    if (go__unlikely(++pp->tick >= GO__FAIR_TURN || load_rlx(&pp->preempt) != 0 || gp->tied)) {
-        return NULL;
+    /* rlx: sysmon asks until it is answered; the others are hints, looked at again 61 decisions later. */
+    if (load_rlx(&pp->preempt) != 0 || gp->tied || load_rlx(&go__sched.global_count) != 0 || pp->later_batches != 0 ||
+        load_rlx(&pp->timer_next) != INT64_MAX || go__netpoll_has_waiters() ||
+        (load_rlx(&pp->runnext) != NULL && (load_rlx(&pp->own_count) != 0 || go__runq_length(pp) != 0))) {
+        return true;
     }
+    pp->tick = 0;
+    return false;
+}
+
+/* A scheduling decision of pp, which gp can make itself. A goroutine that is tied to this thread leaves it to no other. */
+GO__INLINE bool decides(struct go__p *pp, const struct go__g *gp)
+{
+    /* rlx: as in turn_is_due */
+    return go__likely(++pp->tick < GO__FAIR_TURN && load_rlx(&pp->preempt) == 0 && !gp->tied) || !turn_is_due(pp, gp);
+}
+
+/* The goroutine to which the caller can switch straight; NULL if there is none. */
+GO__INLINE struct go__g *pick_untied(struct go__p *pp)
+{
     struct go__g *next = go__pick_local(pp);
     if (next != NULL && go__unlikely(next->tied)) {
         go__put_next(pp, next);
         next = NULL;
     }
     return next;
+}
+
+/* NULL: there is none, or the g0 side decides. */
+GO__INLINE struct go__g *pick_direct(struct go__p *pp, const struct go__g *gp)
+{
+    return decides(pp, gp) ? pick_untied(pp) : NULL;
 }
 
 /* The last steps on gp's stack: what runs next, NULL for the g0 side, becomes current. Returns where to switch to. */
@@ -145,11 +167,43 @@ static GO__NOINLINE void yield_slow(struct go__m *mp, struct go__g *gp)
     if (pp->tick >= GO__FAIR_TURN || load_rlx(&pp->preempt) != 0 || load_rlx(&go__sched.global_count) != 0 || gp->tied ||
         load_rlx(&pp->runnext) != NULL) {
         leave_stack(mp, gp, requeue, NULL, false);
+    } else { /* to sysmon it has given way */
+        go__count_switch(pp);
+        go__count_slice(pp);
     }
     go__leave(go__m());
 }
 
-void go__yield(void)
+/* pick_untied and the queueing of gp in one, where the list is all there is and nobody else could use anything. */
+GO__INLINE struct go__g *exchange(struct go__p *pp, struct go__g *gp)
+{
+    if (load_rlx(&pp->runnext) != NULL || load_rlx(&pp->head) != load_rlx(&pp->tail) || go__hungry()) { /* rlx: ours, or a hint */
+        return NULL;
+    }
+    struct go__g *next = go__own_exchange(pp, gp);
+    if (next != NULL) {
+        go__count_slice(pp);
+    }
+    return next;
+}
+
+/* NULL: there is none, gp is not queued. It still runs when it is: only we can reach the list. */
+static struct go__g *pick_and_queue(struct go__m *mp, struct go__g *gp)
+{
+    struct go__p *pp = mp->p;
+    struct go__g *next = pick_untied(pp);
+    if (next != NULL) {
+        go__own_put_behind(pp, gp);
+        if (go__hungry()) { /* shared by who lands, when gp has left its stack */
+            mp->after = share;
+            mp->after_g = gp;
+            mp->after_arg = pp;
+        }
+    }
+    return next;
+}
+
+void go_yield(void)
 {
     struct go__m *mp = go__m();
     if (go__unlikely(mp == NULL)) {
@@ -162,28 +216,16 @@ void go__yield(void)
     if (go__unlikely(!go__slot_check(gp))) {
         go__overflow_canary(gp);
     }
-    struct go__g *next = pick_direct(pp, gp);
-    if (go__unlikely(next == NULL)) {
+    struct go__g *next = NULL;
+    if (go__unlikely(!decides(pp, gp) || ((next = exchange(pp, gp)) == NULL && (next = pick_and_queue(mp, gp)) == NULL))) {
         yield_slow(mp, gp);
         return;
     }
-    /* Queued while it still runs: only we can reach the list. It is shared by who lands, when it has left its stack. */
-    store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: ours */
-    go__own_put_behind(pp, gp);
-    if (go__unlikely(go__hungry())) {
-        mp->after = share;
-        mp->after_g = gp;
-        mp->after_arg = pp;
-    }
+    store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: ours, still */
     switch_away(mp, gp, next, false);
     mp = go__m();
     go__landed(mp);
     go__leave(mp);
-}
-
-void go_yield(void)
-{
-    go__yield();
 }
 
 /* go__enter for who is about to queue something; somebody has claimed something of mp. False: it is an orphan, and has no p. */

@@ -185,9 +185,6 @@ GO__SCHED_INLINE void go__wait_end(struct go__g *gp, uint32_t ticket)
 /* Ends the process for misuse: `goco: fatal error: <message>`, every goroutine, abort. Any stack. */
 void go__throw(const char *message) GO__NORETURN;
 
-/* Gives the p to the next goroutine and queues the caller last. */
-void go__yield(void);
-
 /* Runs fn(arg) on the calling thread's native stack, where libc may be called. Must not park. From a foreign thread or the
  * g0 side it is a plain call. */
 void go__system_call(void (*fn)(void *arg), void *arg);

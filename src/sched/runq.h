@@ -110,6 +110,25 @@ GO__INLINE struct go__g *go__own_get(struct go__p *pp)
     return gp;
 }
 
+/* Owner p only: the oldest goroutine of the list, while gp goes to its end. NULL: there is none, or it is not that simple; nothing has
+ * changed then. The count stays as it is: two changes of it, each waiting for the other, were a third of the time of a yield. */
+GO__INLINE struct go__g *go__own_exchange(struct go__p *pp, struct go__g *gp)
+{
+    struct go__g *first = pp->own_first;
+    if (go__unlikely(first == NULL || first->tied || pp->later_batches != 0)) {
+        return NULL;
+    }
+    gp->link = NULL;
+    pp->own_last->link = gp;
+    pp->own_last = gp;
+    pp->own_first = first->link;
+    pp->own_old_last = NULL;
+    if (go__unlikely(load_rlx(&pp->own_count) > GO__OWN_COLD)) { /* rlx: ours */
+        go__g_prefetch(go__guess(first, first->link, GO__OWN_AHEAD));
+    }
+    return first;
+}
+
 #define GO__OWN_LONG (GO__RUNQ_SIZE >= 64 ? GO__RUNQ_SIZE / 8 : 8u)
 
 GO__INLINE bool go__runq_long(struct go__p *pp)
