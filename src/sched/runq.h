@@ -33,6 +33,9 @@ GO__INLINE bool go__runq_put(struct go__p *pp, struct go__g *gp)
     return true;
 }
 
+#define GO__OWN_COLD  256u /* the records and stacks of so many fill a large part of a core's cache */
+#define GO__OWN_AHEAD 4u   /* as long as it takes to run these, memory takes to come */
+
 /* Owner p only. */
 GO__INLINE struct go__g *go__runq_get(struct go__p *pp)
 {
@@ -44,6 +47,10 @@ GO__INLINE struct go__g *go__runq_get(struct go__p *pp)
         struct go__g *gp = load_rlx(&pp->ring[head % GO__RUNQ_SIZE]);
         /* acqrel: frees the slot (pairs with load_acq in put); on failure head is what a thief left. */
         if (go__likely(cas_acqrel(&pp->head, &head, head + 1))) {
+            /* rlx: ours. What was moved here from a long list is as cold as what is left there. */
+            if (go__unlikely(load_rlx(&pp->own_count) > GO__OWN_COLD)) {
+                go__g_prefetch((uintptr_t)load_rlx(&pp->ring[(head + 1 + GO__OWN_AHEAD) % GO__RUNQ_SIZE]));
+            }
             return gp;
         }
     }
@@ -87,9 +94,6 @@ struct go__g *go__later_get(struct go__p *pp);
 void go__runq_recall(struct go__p *pp);
 /* Owner p only: all that was set aside goes to the end of the list. */
 void go__runq_recall_all(struct go__p *pp);
-
-#define GO__OWN_COLD  256u /* the records and stacks of so many fill a large part of a core's cache */
-#define GO__OWN_AHEAD 4u   /* as long as it takes to run these, memory takes to come */
 
 /* Owner p only. */
 GO__INLINE struct go__g *go__own_get(struct go__p *pp)
