@@ -16,14 +16,14 @@
 #define REFILL       32u
 #define MANY_STARTED 64u /* so many wait to run: the free gs that follow are out of the innermost cache */
 #define IDS_AT_ONCE  64u
+#define COPY_SMALL   512u /* larger copies would fill a small stack */
+#define COPY_ROOM    (64u * 1024)
 
 /* Free gs of a kind a p keeps; half goes back beyond. So many small ones that a burst of a thousand or two does not go through the depot each
  * time, unless all ps together would keep too much memory. Reserved stacks may have touched far more of it each. */
 #define KEPT_LEAST  512u
 #define KEPT_MOST   2048u
 #define KEPT_IN_ALL 65536u
-#define COPY_SMALL  512u /* larger copies would fill a small stack */
-#define COPY_ROOM   (64u * 1024)
 
 const char *const go__reason_text[GO__REASON_COUNT] = {
     [GO__REASON_NONE] = "none",
@@ -68,20 +68,16 @@ static const struct go__gobuf *goroutine_main(void *arg)
     return goroutine_end(gp);
 }
 
-static void return_all(struct go__p *pp, enum go__slot_kind kind)
-{
-    struct go__free_gs *list = &pp->free_gs[kind];
-    if (list->first != NULL) {
-        go__slots_return(kind, list->first, list->count);
-        list->first = NULL;
-        list->count = 0;
-    }
-}
-
 void go__free_gs_return(struct go__p *pp)
 {
-    return_all(pp, GO__SLOT_SMALL);
-    return_all(pp, GO__SLOT_RESERVED);
+    for (int kind = 0; kind < 2; kind++) {
+        struct go__free_gs *list = &pp->free_gs[kind];
+        if (list->first != NULL) {
+            go__slots_return((enum go__slot_kind)kind, list->first, list->count);
+            list->first = NULL;
+            list->count = 0;
+        }
+    }
 }
 
 void go__free_gs_limit(struct go__p *pp, int procs)

@@ -217,7 +217,13 @@ void go_yield(void)
         go__overflow_canary(gp);
     }
     struct go__g *next = NULL;
-    if (go__unlikely(!decides(pp, gp) || ((next = exchange(pp, gp)) == NULL && (next = pick_and_queue(mp, gp)) == NULL))) {
+    if (go__likely(decides(pp, gp))) {
+        next = exchange(pp, gp);
+        if (go__unlikely(next == NULL)) {
+            next = pick_and_queue(mp, gp);
+        }
+    }
+    if (go__unlikely(next == NULL)) {
         yield_slow(mp, gp);
         return;
     }

@@ -95,6 +95,16 @@ void go__runq_recall(struct go__p *pp);
 /* Owner p only: all that was set aside goes to the end of the list. */
 void go__runq_recall_all(struct go__p *pp);
 
+/* Owner p only: takes gp, the first of the list, out of it. `left`: how many stay, about. */
+GO__INLINE void go__own_unlink(struct go__p *pp, struct go__g *gp, uint32_t left)
+{
+    pp->own_first = gp->link;
+    pp->own_old_last = NULL;
+    if (go__unlikely(left > GO__OWN_COLD)) {
+        go__g_prefetch(go__guess(gp, gp->link, GO__OWN_AHEAD));
+    }
+}
+
 /* Owner p only. */
 GO__INLINE struct go__g *go__own_get(struct go__p *pp)
 {
@@ -104,12 +114,8 @@ GO__INLINE struct go__g *go__own_get(struct go__p *pp)
     struct go__g *gp = pp->own_first;
     if (gp != NULL) {
         uint32_t left = load_rlx(&pp->own_count) - 1;
-        pp->own_first = gp->link;
-        pp->own_old_last = NULL;
         store_rlx(&pp->own_count, left); /* rlx: one writer, a hint for others */
-        if (go__unlikely(left > GO__OWN_COLD)) {
-            go__g_prefetch(go__guess(gp, gp->link, GO__OWN_AHEAD));
-        }
+        go__own_unlink(pp, gp, left);
     }
     return gp;
 }
@@ -125,11 +131,7 @@ GO__INLINE struct go__g *go__own_exchange(struct go__p *pp, struct go__g *gp)
     gp->link = NULL;
     pp->own_last->link = gp;
     pp->own_last = gp;
-    pp->own_first = first->link;
-    pp->own_old_last = NULL;
-    if (go__unlikely(load_rlx(&pp->own_count) > GO__OWN_COLD)) { /* rlx: ours */
-        go__g_prefetch(go__guess(first, first->link, GO__OWN_AHEAD));
-    }
+    go__own_unlink(pp, first, load_rlx(&pp->own_count)); /* rlx: ours */
     return first;
 }
 
