@@ -1,7 +1,7 @@
 #include "sched/crowd.h"
 
 #define AVERAGE 8       /* of about so many conflicts */
-#define OVER_NS 1000000 /* nobody met for so long: it begins anew. Longer than a thief holds back */
+#define OVER_NS 4000000 /* nobody met for so long: it begins anew. Longer than a thief holds back */
 
 bool go__conflict(int64_t now)
 {
@@ -14,5 +14,9 @@ bool go__conflict(int64_t now)
     int64_t before = gap < OVER_NS ? mp->crowding : 0;
     mp->conflict_at = now;
     mp->crowding = before + (weight - before) / AVERAGE;
-    return mp->crowding > GO__CROWD_MANY;
+    bool crowd = mp->crowding > GO__CROWD_MANY;
+    if (crowd && mp->p != NULL) {
+        store_rlx(&mp->p->crowded_at, now); /* rlx: a hint for thieves */
+    }
+    return crowd;
 }

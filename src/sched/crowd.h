@@ -3,9 +3,9 @@
  * here, and where an m does so again and again
  *
  *   - a lock of sync/ does not wait actively but parks: it is woken on the p of whoever has let go of the lock, and queues there;
- *   - a thief's loot was worth nothing, whatever time it took (hold_back in proc.c).
+ *   - a thief's loot was worth nothing, whatever time it took (steal.c).
  *
- * Both gather the goroutines on one p in ways that exist anyway. A thief that meets the crowd again and again tries it every 0.4 ms at last.
+ * Both gather the goroutines on one p in ways that exist anyway. A thief that meets the crowd again and again tries it every 2 ms at last.
  * Users of a lock who do something else between two uses are none: they seldom meet. On 128 cores each m counts for itself, nothing here is
  * shared. */
 #ifndef GO_SRC_SCHED_CROWD_H
@@ -26,6 +26,13 @@ bool go__conflict(int64_t now);
 GO__INLINE bool go__crowded(const struct go__m *mp, int64_t now)
 {
     return mp->crowding > GO__CROWD_MANY && now - mp->conflict_at < 2 * GO__CROWD_MAX;
+}
+
+/* pp's goroutines were in a crowd when mp's last were. rlx: a hint; conflict_at is mp's own. */
+GO__INLINE bool go__same_crowd(const struct go__m *mp, const struct go__p *pp)
+{
+    int64_t apart = load_rlx(&pp->crowded_at) - mp->conflict_at;
+    return mp->crowding > GO__CROWD_MANY && -2 * GO__CROWD_MAX < apart && apart < 2 * GO__CROWD_MAX;
 }
 
 #endif

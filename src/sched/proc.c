@@ -3,19 +3,14 @@
 
 #include "os/clock.h"
 #include "os/thread.h"
-#include "sched/crowd.h"
 #include "sched/hooks.h"
+#include "sched/steal.h"
 #include "sched/switch.h"
 #include "sched/world.h"
-
-#define SPIN_ROUNDS 4 /* passes over all victims; the last one also considers runnext */
 
 #define WATCH_LOOPS       40 /* looks for new work, about a microsecond apart, before a spinner gives up */
 #define WATCH_PAUSES      20
 #define POLL_INTERVAL_NS  20000 /* a busy p looks at the network this often */
-#define LOOT_WORTH_NS     1000  /* what a stolen goroutine should take */
-#define HOLD_MIN_NS       500
-#define HOLD_MAX_NS       400000
 #define READY_LIMIT_MAX   65535u
 #define IDLE_THREADS_KEPT 8
 
@@ -127,7 +122,7 @@ static struct go__g *global_get(struct go__p *pp, uint32_t most)
     return first;
 }
 
-static void run_timers(struct go__p *pp, int64_t now)
+void go__run_timers(struct go__p *pp, int64_t now)
 {
     if (load_rlx(&pp->timer_next) <= now) { /* rlx: hint; the heap is looked at under its lock */
         (void)go__timers_run(pp, now);
@@ -136,10 +131,10 @@ static void run_timers(struct go__p *pp, int64_t now)
 
 /* Those of all ps: the timers that ended a sleep may be in the heap of a p whose thread has been woken and has no CPU yet. Whoever slept
  * would find them due again and again until it has. */
-static void run_due_timers(int64_t now)
+void go__run_due_timers(int64_t now)
 {
     for (int i = 0; i < go__sched.procs; i++) {
-        run_timers(go__sched.all_p[i], now);
+        go__run_timers(go__sched.all_p[i], now);
     }
 }
 
@@ -156,7 +151,7 @@ static void poll_now(struct go__p *pp, int64_t now)
     go__ready_list(&ready);
 }
 
-static void poll_at_intervals(struct go__p *pp, int64_t now)
+void go__poll_at_intervals(struct go__p *pp, int64_t now)
 {
     if (now - load_rlx(&go__sched.last_poll) > POLL_INTERVAL_NS) {
         poll_now(pp, now);
@@ -199,138 +194,9 @@ static struct go__g *fair_turn(struct go__p *pp)
     }
     int64_t now = go__clock_now();
     store_rlx(&go__sched.coarse_now, now);
-    run_timers(pp, now);
-    poll_at_intervals(pp, now);
+    go__run_timers(pp, now);
+    go__poll_at_intervals(pp, now);
     return passed_over(pp);
-}
-
-/* victim claimed: what can be had of it. */
-static struct go__g *open_up(struct go__p *pp, struct go__p *victim)
-{
-    go__runq_publish(victim);
-    struct go__g *gp = go__runq_steal(pp, victim);
-    if (gp == NULL) {
-        gp = load_rlx(&victim->runnext);
-        if (gp == NULL) {
-            return NULL;
-        }
-        store_rlx(&victim->runnext, NULL); /* a tied one takes the thief's p to its thread */
-        /* An interrupt may have stopped the p for a moment, no more. When it has stopped, sysmon sets 0. rlx: heuristic. */
-        store_rlx(&victim->ready_limit, load_rlx(&victim->ready_limit) / 64);
-    }
-    return gp;
-}
-
-/* Steals what a p that does not move hides in runnext and its list. The owner uses them only inside, so the p is claimed for a
- * moment. */
-static struct go__g *steal_hidden(struct go__p *pp, struct go__p *victim)
-{
-    if (!go__runq_hides(victim)) {
-        return NULL;
-    }
-    uint64_t seen = load_rlx(&victim->switches);
-    for (int i = 0; i < 3 * WATCH_PAUSES; i++) {
-        go__cpu_relax();
-    }
-    if (load_rlx(&victim->switches) != seen || !go__runq_hides(victim)) {
-        return NULL; /* it moves by itself, and shares its list */
-    }
-    struct go__g *gp = NULL;
-    go__futex_lock(&go__sched.lock);
-    struct go__m *owner = victim->m;
-    if (go__claim_p(victim)) {
-        gp = open_up(pp, victim);
-        go__unclaim_p(victim, owner);
-    }
-    go__futex_unlock(&go__sched.lock);
-    return gp;
-}
-
-/* While mp holds back: is there something else for it to do? It looks after what only searchers look after meanwhile, at intervals. */
-static bool has_call(struct go__m *mp, int64_t now, int64_t *looked)
-{
-    struct go__p *pp = mp->p;
-    if (load_rlx(&go__sched.stopping) != 0 || load_rlx(&go__sched.world_stopped) != 0 || load_rlx(&mp->claim) == GO__CLAIM_ORPHAN ||
-        load_rlx(&go__sched.global_count) != 0 || load_rlx(&pp->timer_next) <= now) {
-        return true;
-    }
-    if (now - *looked > POLL_INTERVAL_NS) {
-        *looked = now;
-        poll_at_intervals(pp, now);
-        if (load_rlx(&go__sched.polling) == 0) { /* the timers of idle ps are nobody's else */
-            run_due_timers(now);
-        }
-    }
-    return go__runq_hides(pp) || go__runq_length(pp) != 0;
-}
-
-/* A thief whose loot was worth less than the theft waits for more to gather, longer each time: taking goroutines that hardly do anything
- * costs their owner and the thief several cache misses each, more than it takes to run them. The same where they and their owner's want one
- * lock, however long they take then. Meanwhile it counts as searching. True: there is something else to do, and nothing may be stolen before
- * that, for the own queue may not be empty any more. */
-static bool hold_back(struct go__m *mp)
-{
-    int64_t since = go__clock_now(), now = since, looked = since;
-    if (since - mp->stole_at > (int64_t)mp->loot * LOOT_WORTH_NS && !go__crowded(mp, since)) {
-        mp->hold_ns = mp->hold_until = 0;
-        return false;
-    }
-    if (mp->hold_until == 0) { /* else the last one was cut short, and goes on */
-        mp->hold_ns = mp->hold_ns > HOLD_MIN_NS ? mp->hold_ns : HOLD_MIN_NS;
-        mp->hold_until = since + mp->hold_ns;
-    }
-    bool call = false;
-    while (!call && now < mp->hold_until) {
-        for (int i = 0; i < WATCH_PAUSES; i++) {
-            go__cpu_relax();
-        }
-        now = go__clock_now();
-        call = has_call(mp, now, &looked);
-    }
-    if (mp->conflict_at <= since) { /* without goroutines it meets nobody: that is no sign of calm */
-        mp->conflict_at += now - since;
-    }
-    if (!call) {
-        mp->hold_until = 0;
-        mp->hold_ns = mp->hold_ns * 2 < HOLD_MAX_NS ? mp->hold_ns * 2 : HOLD_MAX_NS;
-    }
-    return call;
-}
-
-static struct go__g *steal(struct go__m *mp)
-{
-    struct go__p *pp = mp->p;
-    int64_t now = 0;
-    uint32_t count = (uint32_t)go__sched.procs;
-    for (int round = 0; round < SPIN_ROUNDS; round++) {
-        bool last = round == SPIN_ROUNDS - 1;
-        uint32_t at = go__rng_below(&pp->rng, count);
-        for (uint32_t i = 0; i < count; i++, at = at + 1 == count ? 0 : at + 1) {
-            struct go__p *victim = go__sched.all_p[at];
-            if (victim == pp || load_rlx(&go__sched.world_stopped) != 0) {
-                continue;
-            }
-            if (last && load_rlx(&victim->timer_next) != INT64_MAX) {
-                now = now != 0 ? now : go__clock_now();
-                run_timers(victim, now);
-                struct go__g *own = go__pick_local(pp);
-                if (own != NULL) {
-                    return own;
-                }
-            }
-            struct go__g *gp = go__runq_steal(pp, victim);
-            if (gp == NULL && last) {
-                gp = steal_hidden(pp, victim);
-            }
-            if (gp != NULL) {
-                store_rlx(&pp->steals, load_rlx(&pp->steals) + 1);
-                mp->stole_at = go__clock_now();
-                mp->loot = go__runq_length(pp) + 1;
-                return gp;
-            }
-        }
-    }
-    return NULL;
 }
 
 static bool ring_visible(void)
@@ -531,7 +397,7 @@ static void sleep_polling(struct go__m *mp)
         if (wanted) {
             start_spinning(mp); /* what it was woken for may be hidden in a p that does not move */
         }
-        run_due_timers(now);
+        go__run_due_timers(now);
     }
     go__ready_list(&ready);
     store_sc(&go__sched.polling, 0u);
@@ -653,7 +519,7 @@ static struct go__g *find_runnable(struct go__m *mp)
         if (load_rlx(&pp->timer_next) != INT64_MAX) {
             now = go__clock_now();
             store_rlx(&go__sched.coarse_now, now);
-            run_timers(pp, now);
+            go__run_timers(pp, now);
         }
         if ((gp = go__pick_local(pp)) != NULL || (gp = global_get(pp, GO__RUNQ_SIZE / 2)) != NULL) {
             return found(mp, gp);
@@ -665,10 +531,10 @@ static struct go__g *find_runnable(struct go__m *mp)
             return found(mp, gp);
         }
         if (go__sched.procs > 1 && may_spin(mp)) {
-            if (hold_back(mp)) {
+            if (go__hold_back(mp)) {
                 continue;
             }
-            if ((gp = steal(mp)) != NULL) {
+            if ((gp = go__steal(mp)) != NULL) {
                 return found(mp, gp);
             }
             if (watch()) {

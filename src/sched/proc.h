@@ -44,10 +44,12 @@ void go__idle_p_push(struct go__p *pp);
 void go__global_push(struct go__g *gp);
 void go__p_assign(struct go__p *pp, struct go__m *mp); /* mp->next_p; the caller wakes mp's note after dropping the lock */
 
-/* Somebody could use more work: a p is idle, or an m searches. For who queues goroutines in its own list: a hint, see above. */
+/* Somebody could use more work: an m searches and would take it, or a p is idle and nobody searches, who would be woken instead. For who
+ * queues goroutines in its own list: a hint, see above. */
 GO__INLINE bool go__hungry(void)
 {
-    return (load_rlx(&go__sched.idle_p_count) | load_rlx(&go__sched.spinning)) != 0;
+    uint32_t spinning = load_rlx(&go__sched.spinning);
+    return go__likely(spinning == 0) ? load_rlx(&go__sched.idle_p_count) != 0 : spinning != load_rlx(&go__sched.holding);
 }
 
 /* Owner p only: offers what is queued to thieves, and wakes one if none searches. */
@@ -144,6 +146,11 @@ extern go__atomic(struct go__timers *) go__timers_outside; /* p 0's, for foreign
 struct go__timers *go__timers_current(void);
 /* `when` has become the earliest deadline of that heap. */
 void go__timers_armed(struct go__timers *heap, int64_t when);
+
+/* The g0 side, of what the p has to look after: its timers, those of all ps, the network, where the last look is a while ago. */
+void go__run_timers(struct go__p *pp, int64_t now);
+void go__run_due_timers(int64_t now);
+void go__poll_at_intervals(struct go__p *pp, int64_t now);
 
 /* sysmon and the idle look at these. */
 bool go__work_waits(void);

@@ -188,7 +188,8 @@ struct go__p {
 
     /* Shared, read by sysmon and thieves; owner writes. */
     GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) sched_tick; /* +1 per slice (not for inherited ones); relaxed, late is fine */
-    go__atomic(uint64_t) switches; /* +1 a switch; relaxed; thieves and sysmon judge by it whether the p moves */
+    go__atomic(int64_t) crowded_at; /* when a goroutine of it was in a crowd last; thieves, relaxed: crowd.h */
+    go__atomic(uint64_t) switches;  /* +1 a switch; relaxed; thieves and sysmon judge by it whether the p moves */
     go__atomic(uint32_t)
         ready_limit;              /* length of the ready_skip interval; owner, thieves and sysmon; relaxed, a lost update is fine */
     go__atomic(uint32_t) preempt; /* sysmon: this slice is over; owner clears at its next scheduling decision */
@@ -293,6 +294,7 @@ struct go__sched {
     GO__ALIGNED(GO__CACHELINE)
     go__atomic(uint32_t) idle_p_count; /* written under lock; read by wakers after a fence [idle-race] */
     go__atomic(uint32_t) spinning;     /* ms looking for work; CAS 0->1 by wakers */
+    go__atomic(uint32_t) holding;      /* those of them that would take none just now: each counts itself, steal.c */
     go__atomic(uint32_t) global_count; /* mirror of global.count for lock-free looks */
     go__atomic(uint32_t) stopping;     /* the run is over: no goroutine is scheduled again */
     go__atomic(uint32_t) world_stopped;

@@ -14,12 +14,14 @@ __thread struct go__m *go__tls_m;
 #define BEGIN INT64_C(1000000000000)
 
 static struct go__m m;
+static struct go__p p;
 static int64_t now;
 
 static int setup(void **state)
 {
     (void)state;
     m = (struct go__m){0};
+    p = (struct go__p){0};
     go__tls_m = &m;
     now = BEGIN;
     return 0;
@@ -68,6 +70,23 @@ static void test_a_crowd_disperses(void **state)
     assert_false(go__crowded(&m, now));
 }
 
+static void test_ps_that_met_at_about_the_same_time_are_of_one_crowd(void **state)
+{
+    (void)state;
+    m.p = &p;
+    assert_false(conflicts(5, 1000));
+    assert_int_equal(load_rlx(&p.crowded_at), 0);
+    assert_true(conflicts(40, 1000));
+    assert_true(go__same_crowd(&m, &p));
+    store_rlx(&p.crowded_at, now + 20000);
+    assert_true(go__same_crowd(&m, &p));
+    store_rlx(&p.crowded_at, now - 100000);
+    assert_false(go__same_crowd(&m, &p));
+    store_rlx(&p.crowded_at, now);
+    assert_false(conflicts(40, 20000)); /* mp is in none any more */
+    assert_false(go__same_crowd(&m, &p));
+}
+
 static void test_a_foreign_thread_is_in_no_crowd(void **state)
 {
     (void)state;
@@ -82,6 +101,7 @@ int main(void)
         cmocka_unit_test_setup(test_conflicts_in_close_succession_are_a_crowd, setup),
         cmocka_unit_test_setup(test_conflicts_now_and_then_are_no_crowd, setup),
         cmocka_unit_test_setup(test_a_crowd_disperses, setup),
+        cmocka_unit_test_setup(test_ps_that_met_at_about_the_same_time_are_of_one_crowd, setup),
         cmocka_unit_test_setup(test_a_foreign_thread_is_in_no_crowd, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
