@@ -99,7 +99,7 @@ static bool worthy(const struct go__m *mp, const struct hold *h)
     return has_spare(pp) && (int64_t)(progress(pp) - h->progress) * WORTHY_NS < h->now - h->looked && !go__same_crowd(mp, pp);
 }
 
-/* Now and then, while mp holds back: looks after what only searchers look after, and how the others do. */
+/* Now and then, while mp holds back: looks after what only searchers look after, how the others do, and what may be done for them. */
 static void look_around(struct go__m *mp, struct hold *h)
 {
     go__poll_at_intervals(mp->p, h->now);
@@ -111,6 +111,7 @@ static void look_around(struct go__m *mp, struct hold *h)
     }
     watch_next(h, mp->p);
     h->looked = h->now;
+    go__slots_prepare();
 }
 
 /* While mp holds back: is there something else for it to do? */

@@ -18,6 +18,8 @@
 #define POPULATE_BYTES      ((size_t)64 << 10)
 #define EMPTY_KEPT          8u
 #define CUT_AHEAD           4u
+#define LARGE_SLABS         32u /* from so many on slabs are mapped and prepared ahead, which adds no more than a sixteenth */
+#define RAW_SLABS           8u  /* mapped at once: who maps waits for all that touch memory */
 
 struct go__slab {
     go__list all_link;          /* depot->slabs */
@@ -77,30 +79,107 @@ static void slab_unmap(struct go__depot *depot, struct go__slab *slab)
     go__area_unmap(&depot->area, slab, depot->slab_bytes);
 }
 
+/* depot->lock held, or nobody else is left. */
+static void drop_ready(struct go__depot *depot)
+{
+    while (depot->ready_count > 0) {
+        go__area_unmap(&depot->area, depot->ready[--depot->ready_count], depot->slab_bytes);
+    }
+}
+
 void go__depot_destroy(struct go__depot *depot)
 {
     while (depot->slabs.next != NULL && !go__list_empty(&depot->slabs)) {
         slab_unmap(depot, go__container_of(depot->slabs.next, struct go__slab, all_link));
     }
+    drop_ready(depot);
+    if (depot->raw != depot->raw_end) {
+        go__area_unmap(&depot->area, (void *)depot->raw, depot->raw_end - depot->raw);
+    }
     go__zero(depot, sizeof *depot);
+}
+
+static bool is_large(const struct go__depot *depot)
+{
+    return !depot->guarded && depot->slab_count >= LARGE_SLABS;
+}
+
+/* depot->lock held. Address space for a slab that nobody touched. Several at once, unless slabs were given back: their places come first. */
+static struct go__slab *slab_map(struct go__depot *depot)
+{
+    if (depot->raw == depot->raw_end && is_large(depot) && depot->area.hole == depot->area.end) {
+        size_t bytes = RAW_SLABS * depot->slab_bytes;
+        depot->raw = (uintptr_t)go__area_map(&depot->area, bytes, depot->slab_bytes);
+        depot->raw_end = depot->raw != 0 ? depot->raw + bytes : 0;
+        go__vm_want_huge((void *)depot->raw, depot->raw_end - depot->raw);
+    }
+    if (depot->raw != depot->raw_end) {
+        struct go__slab *slab = (struct go__slab *)depot->raw;
+        depot->raw += depot->slab_bytes;
+        return slab;
+    }
+    struct go__slab *slab = go__area_map(&depot->area, depot->slab_bytes, depot->slab_bytes);
+    if (slab != NULL && depot->guarded) {
+        go__vm_no_huge(slab, depot->slab_bytes);
+    } else if (slab != NULL && depot->slab_count > 0) {
+        /* A program that fills one slab will fill the next: one fault instead of 512. Before the first word is written: a slab that
+         * has a small page already gets no huge one. */
+        go__vm_want_huge(slab, depot->slab_bytes);
+    }
+    return slab;
+}
+
+void go__depot_prepare(struct go__depot *depot)
+{
+    if (load_rlx(&depot->growing) == 0) { /* rlx: a hint */
+        return;
+    }
+    struct go__slab *slab = NULL;
+    go__futex_lock(&depot->lock);
+    if (load_rlx(&depot->growing) != 0 && depot->ready_count + depot->preparing < GO__SLABS_READY) {
+        store_rlx(&depot->growing, 0u); /* rlx: under the lock */
+        slab = slab_map(depot);
+        depot->preparing += slab != NULL;
+    }
+    go__futex_unlock(&depot->lock);
+    if (slab == NULL) {
+        return;
+    }
+    go__vm_populate(slab, depot->slab_bytes);
+    go__futex_lock(&depot->lock);
+    depot->preparing--;
+    depot->ready[depot->ready_count++] = slab;
+    go__futex_unlock(&depot->lock);
+}
+
+/* depot->lock held. The memory of a slab, of which *populated is the first byte not touched. */
+static struct go__slab *slab_memory(struct go__depot *depot, char **populated)
+{
+    if (is_large(depot)) {
+        store_rlx(&depot->growing, 1u); /* rlx: under the lock */
+    }
+    if (depot->ready_count > 0) {
+        struct go__slab *slab = depot->ready[--depot->ready_count];
+        depot->ready_idle = false;
+        *populated = (char *)slab + depot->slab_bytes;
+        return slab;
+    }
+    struct go__slab *slab = slab_map(depot);
+    *populated = (char *)slab;
+    if (slab != NULL && !depot->guarded && depot->slab_count > 0) {
+        go__vm_populate(slab, depot->slab_bytes);
+        *populated += depot->slab_bytes;
+    }
+    return slab;
 }
 
 /* depot->lock held. */
 static struct go__slab *slab_new(struct go__depot *depot)
 {
-    struct go__slab *slab = go__area_map(&depot->area, depot->slab_bytes, depot->slab_bytes);
+    char *populated;
+    struct go__slab *slab = slab_memory(depot, &populated);
     if (slab == NULL) {
         return NULL;
-    }
-    char *populated = (char *)slab;
-    if (depot->guarded) {
-        go__vm_no_huge(slab, depot->slab_bytes);
-    } else if (depot->slab_count > 0) {
-        /* A program that fills one slab will fill the next: one fault instead of 512. Before the first word is written: a slab that
-         * has a small page already gets no huge one. */
-        go__vm_want_huge(slab, depot->slab_bytes);
-        go__vm_populate(slab, depot->slab_bytes);
-        populated += depot->slab_bytes;
     }
     slab->populated = populated;
     go__list_push_back(&depot->slabs, &slab->all_link);
@@ -274,6 +353,10 @@ static uint32_t slab_chill(struct go__depot *depot, struct go__slab *slab, uint3
 void go__depot_trim(struct go__depot *depot, uint32_t budget)
 {
     go__futex_lock(&depot->lock);
+    if (depot->ready_idle) {
+        drop_ready(depot);
+    }
+    depot->ready_idle = true;
     go__list *next;
     bool pinned = load_acq(&go__slots_pins) != 0; /* acq: 0 says that the walk is over; pairs with go__slots_unpin */
     for (go__list *at = depot->slabs.next; at != &depot->slabs && budget > 0; at = next) {
@@ -305,8 +388,8 @@ void go__depot_each(struct go__depot *depot, void (*fn)(struct go__slot_node *no
 
 uint64_t go__depot_resident(struct go__depot *depot)
 {
-    uint64_t bytes = 0;
     go__futex_lock(&depot->lock);
+    uint64_t bytes = (uint64_t)depot->ready_count * depot->slab_bytes;
     for (go__list *at = depot->slabs.next; at != &depot->slabs; at = at->next) {
         struct go__slab *slab = go__container_of(at, struct go__slab, all_link);
         bytes += depot->guarded ? (uint64_t)(slab->cut + 1) * go__vm_page() : (uint64_t)(slab->populated - (char *)slab);

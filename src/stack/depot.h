@@ -22,6 +22,8 @@ struct go__slot_node {
 
 struct go__slab;
 
+#define GO__SLABS_READY 2u /* at most, those in preparation included */
+
 struct go__depot {
     /* Constant between init and destroy. */
     size_t stack_bytes; /* a multiple of 16; with the head whole pages when guarded */
@@ -34,8 +36,13 @@ struct go__depot {
     go__list slabs;     /* all */
     go__list available; /* those with free or uncut slots: partly used first, empty ones last */
     uint32_t slab_count, empty_count;
-    uint64_t out;    /* slots handed out */
-    uint64_t handed; /* slots ever handed out */
+    uintptr_t raw, raw_end;                  /* small: mapped for the next slabs, nothing touched */
+    struct go__slab *ready[GO__SLABS_READY]; /* small: touched ahead, for the next slabs; see go__depot_prepare */
+    uint32_t ready_count, preparing;
+    bool ready_idle;              /* none was taken since the last trim */
+    go__atomic(uint32_t) growing; /* a slab was taken since somebody began to prepare one; read without the lock as a hint */
+    uint64_t out;                 /* slots handed out */
+    uint64_t handed;              /* slots ever handed out */
     struct go__area area;
 };
 
@@ -47,6 +54,10 @@ void go__depot_destroy(struct go__depot *depot);
  * go__depot_give: takes back `count` slots. */
 uint32_t go__depot_take(struct go__depot *depot, struct go__slot_node **list, uint32_t want);
 void go__depot_give(struct go__depot *depot, struct go__slot_node *list, uint32_t count);
+
+/* For threads that have nothing else to do: if the depot grows, and is large already, touches the memory of a slab to come. Most of the time
+ * to start many goroutines is the kernel's, clearing their memory. On a system stack. */
+void go__depot_prepare(struct go__depot *depot);
 
 /* Gives back the stacks' pages and the slabs that nobody needed since the last call, at most `budget` system calls. */
 void go__depot_trim(struct go__depot *depot, uint32_t budget);

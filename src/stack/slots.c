@@ -118,7 +118,7 @@ static void add_depot(struct go__depot *depot, uint64_t *out, struct go__stacks_
 {
     go__futex_lock(&depot->lock);
     *out += depot->out;
-    stats->mapped_bytes += (uint64_t)depot->slab_count * depot->slab_bytes;
+    stats->mapped_bytes += (uint64_t)(depot->slab_count + depot->ready_count) * depot->slab_bytes;
     go__futex_unlock(&depot->lock);
     stats->resident_bytes += go__depot_resident(depot);
 }
@@ -147,6 +147,11 @@ uint32_t go__slots_refill(enum go__slot_kind kind, struct go__g **list, uint32_t
 void go__slots_return(enum go__slot_kind kind, struct go__g *list, uint32_t count)
 {
     go__depot_give(&depots[kind], (struct go__slot_node *)(void *)list, count);
+}
+
+void go__slots_prepare(void)
+{
+    go__depot_prepare(&depots[GO__SLOT_SMALL]);
 }
 
 static void custom_unmap(char *lo, size_t bytes)

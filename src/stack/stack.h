@@ -116,6 +116,7 @@ bool go__stacks_small_on(void); /* small slots are in use in this run */
  * go__slots_return: takes the first `count` of list back. Their goroutines have left their stacks, and are GO__G_IDLE. Any thread. */
 uint32_t go__slots_refill(enum go__slot_kind kind, struct go__g **list, uint32_t want);
 void go__slots_return(enum go__slot_kind kind, struct go__g *list, uint32_t count);
+void go__slots_prepare(void); /* go__depot_prepare for the small ones */
 
 struct go__g *go__slot_custom_new(size_t stack_bytes); /* NULL: memory is out */
 void go__slot_custom_free(struct go__g *gp);           /* by anyone but gp itself */

@@ -55,6 +55,8 @@ void go__poll_at_intervals(struct go__p *pp, int64_t at)
     (void)at;
 }
 
+void go__slots_prepare(void) {}
+
 bool go__claim_p(struct go__p *pp)
 {
     (void)pp;

@@ -131,6 +131,13 @@ static void test_slots_do_not_overlap_and_are_writable_to_the_last_byte(void **s
     }
 }
 
+static uint64_t mapped(void)
+{
+    struct go__stacks_stats stats;
+    go__stacks_stats(&stats);
+    return stats.mapped_bytes;
+}
+
 #if GO__STACK_SPLIT
 static void test_small_slots_hold_2048_bytes_and_cost_less_than_2400(void **state)
 {
@@ -146,6 +153,39 @@ static void test_small_slots_hold_2048_bytes_and_cost_less_than_2400(void **stat
     go__stacks_stats(&stats);
     assert_int_equal(stats.small, 0);
     assert_true(stats.mapped_bytes <= 10 * ((size_t)2 << 20)); /* most free slabs went back at once */
+}
+
+static void test_memory_is_prepared_for_small_slots_that_become_ever_more(void **state)
+{
+    (void)state;
+    const uint64_t slab = 2 << 20;
+    struct go__g *few = NULL, *many = NULL;
+    assert_int_equal(go__slots_refill(GO__SLOT_SMALL, &few, 5000), 5000);
+    uint64_t before = mapped();
+    go__slots_prepare(); /* it is not worth it yet */
+    assert_int_equal(mapped(), before);
+    assert_int_equal(go__slots_refill(GO__SLOT_SMALL, &many, 40000), 40000);
+    before = mapped();
+    for (int i = 0; i < 5; i++) {
+        go__slots_prepare(); /* one, for the next that is wanted; no more, unless it is wanted */
+        assert_int_equal(mapped(), before + slab);
+    }
+    assert_int_equal(go__slots_refill(GO__SLOT_SMALL, &few, 1000), 1000);
+    assert_int_equal(mapped(), before + slab); /* that one */
+    go__slots_prepare();
+    assert_int_equal(mapped(), before + 2 * slab);
+    assert_int_equal(go__slots_refill(GO__SLOT_SMALL, &many, 1000), 1000);
+    for (struct go__g *gp = many; gp != NULL; gp = gp->link) {
+        assert_true(go__slot_check(gp));
+        memset((char *)go__slot_lo(gp) + sizeof(uint64_t), 1, 64);
+    }
+    go__slots_prepare();
+    before = mapped();
+    go__stacks_trim(INT64_C(1000000000) * 10);
+    assert_int_equal(mapped(), before);
+    go__stacks_trim(INT64_C(1000000000) * 12); /* not wanted for a while */
+    assert_int_equal(mapped(), before - slab);
+    go__slots_return(GO__SLOT_SMALL, few, 6000);
 }
 
 static void test_canary_tells_an_overrun(void **state)
@@ -380,8 +420,10 @@ static void test_repeated_runs_leave_no_mapping_behind(void **state)
         start(NULL);
         for (size_t k = 0; k < go__countof(kinds); k++) {
             struct go__g *list = NULL;
-            assert_int_equal(go__slots_refill(kinds[k], &list, 3000), 3000); /* not even returned */
+            uint32_t count = kinds[k] == GO__SLOT_SMALL ? 40000 : 3000;
+            assert_int_equal(go__slots_refill(kinds[k], &list, count), count); /* not even returned */
         }
+        go__slots_prepare(); /* nor used */
         assert_non_null(go__slot_custom_new(100000));
         go__stacks_destroy();
         if (run == 0) {
@@ -425,13 +467,6 @@ static void test_trimming_returns_the_pages_of_idle_stacks(void **state)
     memset(go__slot_lo(used), 1, whole);
     go__slots_return(GO__SLOT_RESERVED, used, 1);
     go__slots_return(GO__SLOT_RESERVED, kept, 1);
-}
-
-static uint64_t mapped(void)
-{
-    struct go__stacks_stats stats;
-    go__stacks_stats(&stats);
-    return stats.mapped_bytes;
 }
 
 static void test_pinned_slots_stay_mapped(void **state)
@@ -487,6 +522,7 @@ int main(void)
         TEST(test_slots_do_not_overlap_and_are_writable_to_the_last_byte),
 #if GO__STACK_SPLIT
         TEST(test_small_slots_hold_2048_bytes_and_cost_less_than_2400),
+        TEST(test_memory_is_prepared_for_small_slots_that_become_ever_more),
         TEST(test_canary_tells_an_overrun),
         TEST(test_slots_stay_below_the_segments_whatever_came_and_went),
         TEST(test_what_lies_in_an_area_is_passed_by),
