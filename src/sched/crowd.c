@@ -14,9 +14,9 @@ bool go__conflict(int64_t now)
     int64_t before = gap < OVER_NS ? mp->crowding : 0;
     mp->conflict_at = now;
     mp->crowding = before + (weight - before) / AVERAGE;
-    bool crowd = mp->crowding > GO__CROWD_MANY;
-    if (crowd && mp->p != NULL) {
-        store_rlx(&mp->p->crowded_at, now); /* rlx: a hint for thieves */
+    mp->met_at = now;
+    if (mp->p != NULL) {
+        store_rlx(&mp->p->met_at, now); /* rlx: a hint; outside, the p may be another m's already */
     }
-    return crowd;
+    return mp->crowding > GO__CROWD_MANY;
 }

@@ -6,8 +6,8 @@
  *   - a thief's loot was worth nothing, whatever time it took (steal.c).
  *
  * Both gather the goroutines on one p in ways that exist anyway. A thief that meets the crowd again and again tries it every 2 ms at last.
- * Users of a lock who do something else between two uses are none: they seldom meet. On 128 cores each m counts for itself, nothing here is
- * shared. */
+ * Users of a lock who do something else between two uses are none: they seldom meet. On 128 cores each m counts for itself; a p's time of the
+ * last conflict is written by its m and read by thieves that hold back. */
 #ifndef GO_SRC_SCHED_CROWD_H
 #define GO_SRC_SCHED_CROWD_H
 
@@ -28,11 +28,10 @@ GO__INLINE bool go__crowded(const struct go__m *mp, int64_t now)
     return mp->crowding > GO__CROWD_MANY && now - mp->conflict_at < 2 * GO__CROWD_MAX;
 }
 
-/* pp's goroutines were in a crowd when mp's last were. rlx: a hint; conflict_at is mp's own. */
+/* mp is in a crowd, and a goroutine of pp met somebody when mp's last did, or later: that may be the other side. rlx: a hint. */
 GO__INLINE bool go__same_crowd(const struct go__m *mp, const struct go__p *pp)
 {
-    int64_t apart = load_rlx(&pp->crowded_at) - mp->conflict_at;
-    return mp->crowding > GO__CROWD_MANY && -2 * GO__CROWD_MAX < apart && apart < 2 * GO__CROWD_MAX;
+    return mp->crowding > GO__CROWD_MANY && load_rlx(&pp->met_at) > mp->met_at - 2 * GO__CROWD_MAX;
 }
 
 #endif

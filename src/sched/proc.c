@@ -277,12 +277,16 @@ static void stop_spinning(struct go__m *mp)
 {
     if (mp->spinning) {
         mp->spinning = false;
+        if (load_acq(&mp->claim) == GO__CLAIM_ORPHAN) { /* acq: as in find_runnable */
+            return;                                     /* the count is gone with its run */
+        }
         (void)sub_sc(&go__sched.spinning, 1u); /* sc: [idle-race], before the last look around */
     }
 }
 
 /* The m has work now. What else was readied on the g0 side is offered here, not where it was queued: for the one goroutine that
- * this m is about to run itself nobody need wake. If the m was the last one searching, the next one starts. */
+ * this m is about to run itself nobody need wake. If the m was the last one searching, the next one starts, also for what owners have kept to
+ * themselves while this one held back and that they, computing, would not offer soon. */
 static struct go__g *found(struct go__m *mp, struct go__g *gp)
 {
     bool searched = mp->spinning;
@@ -293,7 +297,8 @@ static struct go__g *found(struct go__m *mp, struct go__g *gp)
     if (load_rlx(&mp->p->own_count) != 0 && go__hungry()) {
         go__share(mp->p);
     }
-    if (searched && load_rlx(&go__sched.idle_p_count) != 0 && (ring_visible() || go__unwatched())) {
+    if (searched && load_rlx(&go__sched.idle_p_count) != 0 &&
+        ((mp->hold_until != 0 ? queued_anywhere() : ring_visible()) || go__unwatched())) {
         go__wakep();
     }
     return gp;

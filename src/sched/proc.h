@@ -8,7 +8,7 @@
  *   A spinner that finds work stops spinning and wakes the next one: searching spreads as long as there is something to find.
  * What a p keeps in its own list is not visible, and queueing there is too frequent for a fence. The owner looks whether anybody is hungry
  * when it queues, and again at each decision; a look that came too early by a store's way to memory is made good by the next one. If
- * the p makes none, sysmon sees hidden goroutines on a p that does not move and wakes a thief.
+ * the p makes none, sysmon sees hidden goroutines on a p that does not move and wakes a thief, or the one that holds back sees it (steal.c).
  *
  * A goroutine that is alone in runnext is invisible to thieves on purpose: a pair that readies each other would otherwise be torn
  * apart, or wake a thread for every message. It is offered at a growing interval (go__put_next), and by sysmon when the p

@@ -188,8 +188,9 @@ struct go__p {
 
     /* Shared, read by sysmon and thieves; owner writes. */
     GO__ALIGNED(GO__CACHELINE) go__atomic(uint32_t) sched_tick; /* +1 per slice (not for inherited ones); relaxed, late is fine */
-    go__atomic(int64_t) crowded_at; /* when a goroutine of it was in a crowd last; thieves, relaxed: crowd.h */
-    go__atomic(uint64_t) switches;  /* +1 a switch; relaxed; thieves and sysmon judge by it whether the p moves */
+    go__atomic(int64_t)
+        met_at; /* when a goroutine of it found a lock taken last; by its m, which may just lose it; thieves, relaxed: crowd.h */
+    go__atomic(uint64_t) switches; /* +1 a switch; relaxed; thieves and sysmon judge by it whether the p moves */
     go__atomic(uint32_t)
         ready_limit;              /* length of the ready_skip interval; owner, thieves and sysmon; relaxed, a lost update is fine */
     go__atomic(uint32_t) preempt; /* sysmon: this slice is over; owner clears at its next scheduling decision */
@@ -229,11 +230,14 @@ struct go__m {
     void **cxa;             /* this thread's C++ exception words, NULL without libstdc++ */
     struct go__gobuf g0buf; /* the g0 side while a goroutine runs */
     struct go__g *locked_g; /* go_lock_thread: this thread runs nothing else */
-    int64_t stole_at;       /* when it stole last, how many, how long it holds back before it does again, until when (0: not now) */
+    int64_t stole_at;       /* when it stole last, how many, how long it holds back before it does again, until when (0: not yet) */
     int64_t hold_ns, hold_until;
+    bool held_back;          /* since it stole */
+    struct go__p *rob_first; /* who ended that */
     uint32_t loot;
-    int64_t conflict_at; /* when it found a lock taken last (later by the time it held back), how often: crowd.h */
-    int64_t crowding;
+    int64_t conflict_at;       /* when it found a lock taken last, later by the time it held back since; crowd.h */
+    int64_t met_at;            /* when it did */
+    int64_t crowding;          /* how often */
     bool abandoned;            /* its goroutine met the end of the run: the thread ends */
     bool spinning;             /* counted in sched.spinning; set by the waker before the note, else by the owner */
     bool blocked;              /* in a declared blocking call, without a p; by the running goroutine, read by dumps */

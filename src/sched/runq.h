@@ -1,9 +1,8 @@
 /* The run queue of a p: a list that only the owner touches, and a ring from which others may steal.
  *
- * Goroutines are queued in the list, by a few plain stores. As soon as anybody is idle or searches, the owner moves the list to the
- * ring (go__share), at its next scheduling decision; a thief of a p that makes none claims the p and does the same. So while all ps
- * are busy, queueing costs no atomic operation, and no goroutine waits for a thief longer than for its owner. The ring comes
- * first.
+ * Goroutines are queued in the list, by a few plain stores. As soon as anybody is idle or searches, and would take some (go__hungry), the
+ * owner moves the list to the ring (go__share), at its next scheduling decision; a thief of a p that makes none claims the p and does the
+ * same. So while all ps are busy, queueing costs no atomic operation. The ring comes first.
  *
  * The ring holds GO__RUNQ_SIZE goroutines; one producer, many consumers:
  *

@@ -75,14 +75,14 @@ static void test_ps_that_met_at_about_the_same_time_are_of_one_crowd(void **stat
     (void)state;
     m.p = &p;
     assert_false(conflicts(5, 1000));
-    assert_int_equal(load_rlx(&p.crowded_at), 0);
+    assert_int_equal(load_rlx(&p.met_at), now);
+    assert_false(go__same_crowd(&m, &p)); /* mp is in none yet */
     assert_true(conflicts(40, 1000));
     assert_true(go__same_crowd(&m, &p));
-    store_rlx(&p.crowded_at, now + 20000);
+    store_rlx(&p.met_at, now + 500000); /* its goroutines went on */
     assert_true(go__same_crowd(&m, &p));
-    store_rlx(&p.crowded_at, now - 100000);
+    store_rlx(&p.met_at, now - 100000);
     assert_false(go__same_crowd(&m, &p));
-    store_rlx(&p.crowded_at, now);
     assert_false(conflicts(40, 20000)); /* mp is in none any more */
     assert_false(go__same_crowd(&m, &p));
 }

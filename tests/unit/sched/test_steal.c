@@ -12,11 +12,13 @@
 struct go__sched go__sched;
 
 #define BEGIN INT64_C(1000000000000)
-#define MANY  10000 /* whatever time such loot took here, it was worth little */
 
 static int64_t now;
-static struct go__p ps[2], *all_p[2] = {&ps[0], &ps[1]};
+static struct go__p ps[3], *all_p[3] = {&ps[0], &ps[1], &ps[2]};
 static struct go__m m;
+static struct go__g spoils;
+static int claims;
+static struct go__p *robbed_first; /* NULL before */
 
 static uint64_t each_us;           /* what the other p does in a microsecond: goroutines run */
 static int64_t hungry_ns, busy_at; /* for how long owners have seen somebody hungry; when the thief's own timer is due */
@@ -59,7 +61,8 @@ void go__slots_prepare(void) {}
 
 bool go__claim_p(struct go__p *pp)
 {
-    (void)pp;
+    assert_true(go__runq_hides(pp));
+    claims++;
     return false;
 }
 
@@ -100,9 +103,9 @@ void go__share(struct go__p *pp)
 
 struct go__g *go__runq_steal(struct go__p *to, struct go__p *victim)
 {
-    (void)to;
-    (void)victim;
-    return NULL;
+    assert_ptr_equal(to, &ps[0]);
+    robbed_first = robbed_first == NULL ? victim : robbed_first;
+    return load_rlx(&victim->tail) != 0 ? &spoils : NULL;
 }
 
 static int setup(void **state)
@@ -111,7 +114,7 @@ static int setup(void **state)
     now = BEGIN;
     go__sched = (struct go__sched){.procs = 2, .all_p = all_p};
     store_rlx(&go__sched.spinning, 1u);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         ps[i] = (struct go__p){0};
         store_rlx(&ps[i].timer_next, INT64_MAX);
     }
@@ -122,11 +125,20 @@ static int setup(void **state)
     return 0;
 }
 
+static void rob(uint32_t loot)
+{
+    store_rlx(&ps[1].tail, 1u);
+    store_rlx(&ps[0].tail, loot - 1);
+    assert_ptr_equal(go__steal(&m), &spoils);
+    store_rlx(&ps[0].tail, 0u);
+    store_rlx(&ps[1].tail, 0u);
+    hungry_ns = 0;
+}
+
 /* It took `loot` goroutines, which ran for ns altogether, and searches again. For how long it held back. */
 static int64_t theft(uint32_t loot, int64_t ns)
 {
-    m.stole_at = now;
-    m.loot = loot;
+    rob(loot);
     now += ns;
     int64_t since = now;
     assert_false(go__hold_back(&m));
@@ -191,10 +203,40 @@ static void test_goroutines_that_take_long_are_fetched_soon(void **state)
     store_rlx(&ps[1].own_count, 5u);
     assert_true(theft(4, 100) > HOLD_MAX_NS - 5000); /* they run ten in a microsecond */
     each_us = 0;
-    assert_true(theft(4, 100) < 2 * HOLD_LOOK_NS + HOLD_OPEN_NS);
+    assert_true(theft(4, 100) < 2 * ATTEND_NS + HOLD_OPEN_NS);
     store_rlx(&ps[1].own_count, 0u); /* it runs one for long, but has no other */
     worthless_thefts(30);
     assert_true(theft(4, 100) > HOLD_MAX_NS - 5000);
+}
+
+static void test_who_ended_the_wait_is_robbed_first_and_what_it_hides_too(void **state)
+{
+    (void)state;
+    worthless_thefts(30);
+    go__sched.procs = 3;
+    rob(4);
+    store_rlx(&ps[1].tail, 5u);
+    store_rlx(&ps[2].own_count, 5u); /* it computes */
+    for (int i = 0; i < 20; i++) {
+        robbed_first = NULL;
+        assert_false(go__hold_back(&m));
+        int asked = claims;
+        assert_ptr_equal(go__steal(&m), &spoils);
+        assert_ptr_equal(robbed_first, &ps[2]);
+        assert_int_equal(claims, asked + 1);
+    }
+}
+
+static void test_it_holds_back_once_a_theft(void **state)
+{
+    (void)state;
+    worthless_thefts(30);
+    rob(4);
+    assert_false(go__hold_back(&m));
+    assert_null(go__steal(&m)); /* too late */
+    int64_t since = now;
+    assert_false(go__hold_back(&m));
+    assert_true(now - since < 2000);
 }
 
 static void test_who_starts_goroutines_does_something_too(void **state)
@@ -204,10 +246,10 @@ static void test_who_starts_goroutines_does_something_too(void **state)
     store_rlx(&ps[1].own_count, 500u);
     store_rlx(&ps[1].created, 1000);
     each_us = 0;
-    struct hold h = {.now = now + HOLD_LOOK_NS, .looked = now, .at = 1, .progress = progress(&ps[1])};
-    assert_true(worthy(&m, &h));
+    struct hold h = {.now = now + ATTEND_NS, .attended = now, .at = 1, .progress = progress(&ps[1])};
+    assert_true(needs_help(&m, &h));
     store_rlx(&ps[1].created, 1400);
-    assert_false(worthy(&m, &h));
+    assert_false(needs_help(&m, &h));
 }
 
 static void test_a_crowd_is_left_alone_however_long_it_takes(void **state)
@@ -217,23 +259,23 @@ static void test_a_crowd_is_left_alone_however_long_it_takes(void **state)
     store_rlx(&ps[1].own_count, 5u);
     m.crowding = GO__CROWD_MAX;
     for (int i = 0; i < 30; i++) {
-        m.conflict_at = now;
-        store_rlx(&ps[1].crowded_at, now);
+        m.conflict_at = m.met_at = now;
+        store_rlx(&ps[1].met_at, now);
         (void)theft(4, 100);
     }
-    m.conflict_at = now;
-    store_rlx(&ps[1].crowded_at, now);
+    m.conflict_at = m.met_at = now;
+    store_rlx(&ps[1].met_at, now);
     assert_true(theft(4, 100) > HOLD_MAX_NS - 5000);
-    m.conflict_at = now;
-    store_rlx(&ps[1].crowded_at, now - 2000000); /* these were in another one */
-    assert_true(theft(4, 100) < 2 * HOLD_LOOK_NS + HOLD_OPEN_NS);
+    m.conflict_at = m.met_at = now;
+    store_rlx(&ps[1].met_at, now - 2000000); /* these met nobody then */
+    assert_true(theft(4, 100) < 2 * ATTEND_NS + HOLD_OPEN_NS);
 }
 
 static void test_what_is_its_own_comes_first_and_the_rest_of_the_wait_later(void **state)
 {
     (void)state;
     worthless_thefts(30);
-    m.stole_at = now;
+    rob(4);
     busy_at = now + 700000;
     assert_true(go__hold_back(&m));
     assert_int_equal(load_rlx(&go__sched.holding), 0);
@@ -241,7 +283,6 @@ static void test_what_is_its_own_comes_first_and_the_rest_of_the_wait_later(void
     busy_at = INT64_MAX;
     store_rlx(&ps[0].timer_next, INT64_MAX);
     int64_t since = now;
-    m.loot = MANY;
     assert_false(go__hold_back(&m));
     assert_in_range(now - since, HOLD_MAX_NS - 710000, HOLD_MAX_NS - 690000);
 }
@@ -250,8 +291,7 @@ static void test_it_ends_where_the_run_or_the_world_stops(void **state)
 {
     (void)state;
     worthless_thefts(30);
-    m.stole_at = now;
-    m.loot = MANY;
+    rob(4);
     store_rlx(&go__sched.world_stopped, 1u);
     assert_true(go__hold_back(&m));
     store_rlx(&go__sched.world_stopped, 0u);
@@ -268,6 +308,8 @@ int main(void)
         cmocka_unit_test_setup(test_owners_share_only_when_the_end_is_near, setup),
         cmocka_unit_test_setup(test_another_thief_that_does_not_hold_back_is_hungry, setup),
         cmocka_unit_test_setup(test_goroutines_that_take_long_are_fetched_soon, setup),
+        cmocka_unit_test_setup(test_who_ended_the_wait_is_robbed_first_and_what_it_hides_too, setup),
+        cmocka_unit_test_setup(test_it_holds_back_once_a_theft, setup),
         cmocka_unit_test_setup(test_who_starts_goroutines_does_something_too, setup),
         cmocka_unit_test_setup(test_a_crowd_is_left_alone_however_long_it_takes, setup),
         cmocka_unit_test_setup(test_what_is_its_own_comes_first_and_the_rest_of_the_wait_later, setup),
