@@ -53,19 +53,29 @@ GO__INLINE struct go__g *pick_direct(struct go__p *pp, const struct go__g *gp)
     return decides(pp, gp) ? pick_untied(pp) : NULL;
 }
 
+GO__INLINE void publish_leaving(struct go__g *gp)
+{
+    go__edge_release(gp); /* to the commit */
+    go__edge_run_release();
+}
+
+GO__INLINE void make_current(struct go__m *mp, struct go__p *pp, struct go__g *next)
+{
+    go__count_switch(pp);
+    go__g_adopt(mp, next);
+}
+
 /* The last steps on gp's stack: what runs next, NULL for the g0 side, becomes current. Returns where to switch to. */
 GO__INLINE const struct go__gobuf *hand_over(struct go__m *mp, struct go__g *gp, struct go__g *next, bool dying)
 {
     go__cxa_switch(mp, gp, next);
-    go__edge_release(gp); /* to the commit */
-    go__edge_run_release();
+    publish_leaving(gp);
     if (go__unlikely(load_rlx(&go__trace_on) != 0)) { /* rlx: a late start or stop loses an event */
         trace_leaving(gp, next, mp->p);
     }
     struct go__gobuf *to = &mp->g0buf;
     if (go__likely(next != NULL)) {
-        go__count_switch(mp->p);
-        go__g_adopt(mp, next);
+        make_current(mp, mp->p, next);
         to = &next->buf;
     } else {
         mp->curg = NULL;
@@ -75,11 +85,16 @@ GO__INLINE const struct go__gobuf *hand_over(struct go__m *mp, struct go__g *gp,
 }
 
 /* Returns when gp is resumed, on whatever thread. */
-GO__INLINE void switch_away(struct go__m *mp, struct go__g *gp, struct go__g *next, bool dying)
+GO__INLINE void switch_to(struct go__g *gp, const struct go__gobuf *to)
 {
-    go__switch(&gp->buf, hand_over(mp, gp, next, dying));
+    go__switch(&gp->buf, to);
     go__san_switch_finish(&gp->buf, NULL);
     go__edge_resumed(gp, gp->m);
+}
+
+GO__INLINE void switch_away(struct go__m *mp, struct go__g *gp, struct go__g *next, bool dying)
+{
+    switch_to(gp, hand_over(mp, gp, next, dying));
 }
 
 GO__INLINE void leave_stack(struct go__m *mp, struct go__g *gp, go__commit_fn commit, void *arg, bool dying)
@@ -203,13 +218,9 @@ static struct go__g *pick_and_queue(struct go__m *mp, struct go__g *gp)
     return next;
 }
 
-void go_yield(void)
+/* Begins anew; only that we are inside does not change. */
+static GO__NOINLINE void yield_fully(struct go__m *mp)
 {
-    struct go__m *mp = go__m();
-    if (go__unlikely(mp == NULL)) {
-        go__thread_yield();
-        return;
-    }
     go__enter_as(mp);
     struct go__p *pp = mp->p;
     struct go__g *gp = mp->curg;
@@ -231,6 +242,55 @@ void go_yield(void)
     switch_away(mp, gp, next, false);
     mp = go__m();
     go__landed(mp);
+    go__leave(mp);
+}
+
+/* What most yields are: the caller exchanges places with the first in the list, and nothing else is due. NULL: something is, nothing has
+ * changed. Inside. */
+GO__INLINE struct go__g *exchange_only(struct go__m *mp, struct go__p *pp, struct go__g *gp)
+{
+    /* acq: as in go__enter_as; rlx: as in turn_is_due and hand_over */
+    if (go__unlikely(load_acq(&mp->claim) != GO__CLAIM_NONE || !go__slot_check(gp) || load_rlx(&go__trace_on) != 0 || gp->tied ||
+                     load_rlx(&pp->preempt) != 0 || pp->tick + 1 >= GO__FAIR_TURN)) {
+        return NULL;
+    }
+    return exchange(pp, gp);
+}
+
+static GO__NOINLINE void land_yielding(struct go__m *mp)
+{
+    go__landed(mp);
+    go__leave(mp);
+}
+
+/* Nothing is called in the common case but the switch: so no register is saved, but by that. */
+void go_yield(void)
+{
+    struct go__m *mp = go__m();
+    if (go__unlikely(mp == NULL)) {
+        go__thread_yield();
+        return;
+    }
+    store_rlx(&mp->inside, 1u); /* rlx + light barrier: as in go__enter_as */
+    go__barrier_light();
+    struct go__p *pp = mp->p;
+    struct go__g *gp = mp->curg, *next = exchange_only(mp, pp, gp);
+    if (go__unlikely(next == NULL)) {
+        yield_fully(mp);
+        return;
+    }
+    pp->tick++;
+    store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: ours, still */
+    go__cxa_switch(mp, gp, next);
+    publish_leaving(gp);
+    make_current(mp, pp, next);
+    go__san_switch_start(&gp->buf, &next->buf, false);
+    switch_to(gp, &next->buf);
+    mp = go__m();
+    if (go__unlikely(mp->after != NULL)) {
+        land_yielding(mp);
+        return;
+    }
     go__leave(mp);
 }
 

@@ -49,7 +49,8 @@ void go__p_assign(struct go__p *pp, struct go__m *mp); /* mp->next_p; the caller
 GO__INLINE bool go__hungry(void)
 {
     uint32_t spinning = load_rlx(&go__sched.spinning);
-    return go__likely(spinning == 0) ? load_rlx(&go__sched.idle_p_count) != 0 : spinning != load_rlx(&go__sched.holding);
+    return go__unlikely((load_rlx(&go__sched.idle_p_count) | spinning) != 0) &&
+           (spinning == 0 || spinning != load_rlx(&go__sched.holding));
 }
 
 /* Owner p only: offers what is queued to thieves, and wakes one if none searches. */

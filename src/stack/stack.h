@@ -128,7 +128,7 @@ size_t go__slot_bytes(const struct go__g *gp);    /* hi - lo */
 
 /* The canary of a small stack is intact (a guard page does that for the others). At park and exit; if false, call
  * go__overflow_canary(gp). A macro because it looks into struct go__g, which rt.h defines after including this. */
-#define go__slot_check(gp) ((gp)->slot_kind != GO__SLOT_SMALL || go__slot_canary_intact(gp))
+#define go__slot_check(gp) (go__unlikely((gp)->slot_kind != GO__SLOT_SMALL) || go__likely(go__slot_canary_intact(gp)))
 
 GO__INLINE bool go__slot_canary_intact(const void *gp)
 {
