@@ -28,10 +28,10 @@ GO__INLINE bool go__crowded(const struct go__m *mp, int64_t now)
     return mp->crowding > GO__CROWD_MANY && now - mp->conflict_at < 2 * GO__CROWD_MAX;
 }
 
-/* mp is in a crowd, and a goroutine of pp met somebody when mp's last did, or later: that may be the other side. rlx: a hint. */
-GO__INLINE bool go__same_crowd(const struct go__m *mp, const struct go__p *pp)
+/* A goroutine of pp met somebody when mp's last did, or later: that may be the other side. rlx: a hint. */
+GO__INLINE bool go__met_then(const struct go__m *mp, const struct go__p *pp)
 {
-    return mp->crowding > GO__CROWD_MANY && load_rlx(&pp->met_at) > mp->met_at - 2 * GO__CROWD_MAX;
+    return load_rlx(&pp->met_at) > mp->met_at - 2 * GO__CROWD_MAX;
 }
 
 #endif

@@ -254,8 +254,11 @@ int64_t go__timers_earliest(void)
 
 /* --- spinning --- */
 
-static void start_spinning(struct go__m *mp)
+void go__spinning_start(struct go__m *mp)
 {
+    if (load_acq(&mp->claim) == GO__CLAIM_ORPHAN) { /* acq: as in find_runnable */
+        return;                                     /* the count is the next run's */
+    }
     mp->spinning = true;
     (void)add_sc(&go__sched.spinning, 1u); /* sc: part of [idle-race] */
 }
@@ -269,11 +272,11 @@ static bool may_spin(struct go__m *mp)
     if (2 * load_rlx(&go__sched.spinning) >= busy) {
         return false;
     }
-    start_spinning(mp);
+    go__spinning_start(mp);
     return true;
 }
 
-static void stop_spinning(struct go__m *mp)
+void go__spinning_stop(struct go__m *mp)
 {
     if (mp->spinning) {
         mp->spinning = false;
@@ -291,16 +294,17 @@ static struct go__g *found(struct go__m *mp, struct go__g *gp)
 {
     bool searched = mp->spinning;
     if (searched) {
-        stop_spinning(mp);
+        go__spinning_stop(mp);
         fence_sc(); /* [idle-race]: nobody searches, perhaps; now look around */
     }
     if (load_rlx(&mp->p->own_count) != 0 && go__hungry()) {
         go__share(mp->p);
     }
     if (searched && load_rlx(&go__sched.idle_p_count) != 0 &&
-        ((mp->hold_until != 0 ? queued_anywhere() : ring_visible()) || go__unwatched())) {
+        ((mp->unoffered ? queued_anywhere() : ring_visible()) || go__unwatched())) {
         go__wakep();
     }
+    mp->unoffered = false;
     return gp;
 }
 
@@ -400,7 +404,7 @@ static void sleep_polling(struct go__m *mp)
     bool wanted = xchg_acq(&go__sched.poller_wanted, 0u) != 0; /* acq: what there is to find */
     if ((wanted || ready.head != NULL || go__timers_earliest() <= now || queued_anywhere()) && take_idle_p(mp)) {
         if (wanted) {
-            start_spinning(mp); /* what it was woken for may be hidden in a p that does not move */
+            go__spinning_start(mp); /* what it was woken for may be hidden in a p that does not move */
         }
         go__run_due_timers(now);
     }
@@ -414,10 +418,10 @@ static void let_waker_go_on(struct go__m *mp, int waker)
 {
     if (waker >= 0 && waker == go__thread_cpu()) {
         bool spinning = mp->spinning;
-        stop_spinning(mp);
+        go__spinning_stop(mp);
         go__thread_yield();
         if (spinning) {
-            start_spinning(mp);
+            go__spinning_start(mp);
         }
     }
 }
@@ -469,11 +473,11 @@ static bool go_idle(struct go__m *mp)
     if (mp->p != NULL && !release_p(mp)) {
         return true;
     }
-    stop_spinning(mp);
+    go__spinning_stop(mp);
     fence_sc(); /* [idle-race]: idleness is published, now look at every source again */
     /* Whoever searches will look for more when it has found, or come here when it has not. */
     if (load_sc(&go__sched.spinning) == 0 && queued_anywhere() && take_idle_p(mp)) {
-        start_spinning(mp);
+        go__spinning_start(mp);
         return true;
     }
     int64_t earliest = watched_until();
@@ -576,7 +580,7 @@ static bool wait_for_locked(struct go__m *mp)
     }
     go__futex_unlock(&go__sched.lock);
     if (pp != NULL) {
-        stop_spinning(mp);
+        go__spinning_stop(mp);
         go__handoff(pp);
     }
     go__check_dead(); /* this thread was the last one awake, perhaps */
@@ -634,5 +638,5 @@ void go__m_loop(struct go__m *mp)
             go__futex_unlock(&go__sched.lock);
         }
     }
-    stop_spinning(mp);
+    go__spinning_stop(mp);
 }

@@ -148,6 +148,10 @@ struct go__timers *go__timers_current(void);
 /* `when` has become the earliest deadline of that heap. */
 void go__timers_armed(struct go__timers *heap, int64_t when);
 
+/* mp, which has a p, looks for work in other ps, or no more: counted in sched.spinning. */
+void go__spinning_start(struct go__m *mp);
+void go__spinning_stop(struct go__m *mp);
+
 /* The g0 side, of what the p has to look after: its timers, those of all ps, the network, where the last look is a while ago. */
 void go__run_timers(struct go__p *pp, int64_t now);
 void go__run_due_timers(int64_t now);

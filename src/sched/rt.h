@@ -233,6 +233,7 @@ struct go__m {
     int64_t stole_at;       /* when it stole last, how many, how long it holds back before it does again, until when (0: not yet) */
     int64_t hold_ns, hold_until;
     bool held_back;          /* since it stole */
+    bool unoffered;          /* since it began to search it held back in a way that owners offered nothing */
     struct go__p *rob_first; /* who ended that */
     uint32_t loot;
     int64_t conflict_at;       /* when it found a lock taken last, later by the time it held back since; crowd.h */

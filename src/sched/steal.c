@@ -62,8 +62,11 @@ static struct go__g *steal_hidden(struct go__p *pp, struct go__p *victim)
 /* A thief that holds back. */
 struct hold {
     int64_t now, attended;
+    int64_t end;       /* not after hold_until */
     uint32_t at;       /* in all_p: whom it watches until it attends again */
     uint64_t progress; /* of that one, when it did */
+    int64_t prepared;  /* when it tried to prepare memory last */
+    bool crowded;      /* it came from a crowd */
 };
 
 /* What pp has done. rlx: one writer each, hints here. */
@@ -72,36 +75,38 @@ static uint64_t progress(const struct go__p *pp)
     return load_rlx(&pp->switches) + (uint64_t)load_rlx(&pp->created);
 }
 
-/* Has pp more than it runs? rlx: hints. */
-static bool has_spare(struct go__p *pp)
+/* rlx: hints */
+static bool has_queue(const struct go__p *pp)
 {
-    return go__runq_hides(pp) || load_rlx(&pp->head) != load_rlx(&pp->tail);
+    return load_rlx(&pp->own_count) != 0 || load_rlx(&pp->head) != load_rlx(&pp->tail);
 }
 
-/* One p is watched at a time, so that on 128 cores a look costs a few cache lines. */
+/* One p is watched at a time, so that on 128 cores few cache lines are read. */
 static void watch_next(struct hold *h, const struct go__p *own)
 {
     uint32_t count = (uint32_t)go__sched.procs, at = h->at;
-    bool spare = false;
-    for (int tries = 0; tries < SPARE_TRIES && !spare; tries++) {
+    bool found = false;
+    for (int tries = 0; tries < SPARE_TRIES && !found; tries++) {
         at = at + 1 < count ? at + 1 : 0;
-        if (go__sched.all_p[at] != own) {
+        struct go__p *pp = go__sched.all_p[at];
+        if (pp != own) {
             h->at = at;
-            spare = has_spare(go__sched.all_p[at]);
+            found = has_queue(pp) || go__runq_hides(pp);
         }
     }
     h->progress = progress(go__sched.all_p[h->at]);
 }
 
-/* Do the goroutines of the watched p take so long that it should be relieved of some? */
+/* Do the goroutines of the watched p take so long that it should be relieved of some? A pair in runnext, as long as it goes on, shall not. */
 static bool needs_help(const struct go__m *mp, const struct hold *h)
 {
     struct go__p *pp = go__sched.all_p[h->at];
-    return has_spare(pp) && (int64_t)(progress(pp) - h->progress) * SPARE_WORTH_NS < h->now - h->attended &&
-           !go__same_crowd(mp, pp);
+    int64_t done = (int64_t)(progress(pp) - h->progress);
+    bool spare = has_queue(pp) || (done == 0 && go__runq_hides(pp));
+    return spare && done * SPARE_WORTH_NS < h->now - h->attended && !(h->crowded && go__met_then(mp, pp));
 }
 
-/* Now and then, while mp holds back: looks after what only searchers look after, how the others do, and what may be done for them. */
+/* Now and then, while mp holds back: looks after what only searchers look after, and how the others do. */
 static void attend(struct go__m *mp, struct hold *h)
 {
     go__poll_at_intervals(mp->p, h->now);
@@ -111,11 +116,10 @@ static void attend(struct go__m *mp, struct hold *h)
     }
     if (mp->rob_first == NULL && needs_help(mp, h)) {
         mp->rob_first = go__sched.all_p[h->at];
-        mp->hold_until = mp->hold_until < h->now + HOLD_OPEN_NS ? mp->hold_until : h->now + HOLD_OPEN_NS;
+        h->end = h->end < h->now + HOLD_OPEN_NS ? h->end : h->now + HOLD_OPEN_NS;
     }
     watch_next(h, mp->p);
     h->attended = h->now;
-    go__slots_prepare();
 }
 
 /* While mp holds back: is there something else for it to do? */
@@ -132,30 +136,62 @@ static bool has_call(struct go__m *mp, struct hold *h)
     return go__runq_hides(pp) || go__runq_length(pp) != 0;
 }
 
-/* Until `open` ns before the end, or until there is something else to do, which is true. */
-static bool wait_until(struct go__m *mp, struct hold *h, int64_t open)
+/* About a microsecond. True: there is something else to do. */
+static bool wait_a_little(struct go__m *mp, struct hold *h)
 {
-    bool call = has_call(mp, h);
-    while (!call && h->now < mp->hold_until - open) {
-        for (int i = 0; i < PAUSES; i++) {
-            go__cpu_relax();
-        }
-        h->now = go__clock_now();
-        call = has_call(mp, h);
+    for (int i = 0; i < PAUSES; i++) {
+        go__cpu_relax();
     }
-    return call;
+    h->now = go__clock_now();
+    return has_call(mp, h);
+}
+
+static bool may_prepare(const struct hold *h)
+{
+    return go__slots_wanted() && h->now - h->prepared > ATTEND_NS;
 }
 
 /* While every searcher waits so, owners share nothing. */
 static bool wait_unoffered(struct go__m *mp, struct hold *h)
 {
-    if (has_call(mp, h)) {
-        return true; /* no change of a word that all owners read */
-    }
+    bool call = false;
+    mp->unoffered = true;
     (void)add_rlx(&go__sched.holding, 1u); /* rlx, as below: a hint, go__hungry */
-    bool call = wait_until(mp, h, HOLD_OPEN_NS);
+    while (!call && h->now < h->end - HOLD_OPEN_NS && !may_prepare(h)) {
+        call = wait_a_little(mp, h);
+    }
     if (load_acq(&mp->claim) != GO__CLAIM_ORPHAN) { /* else it is the next run's. acq: as in find_runnable */
         (void)sub_rlx(&go__sched.holding, 1u);
+    }
+    return call;
+}
+
+/* Memory for goroutines to come. That takes some hundred us, in which mp does not search. True: there is something else to do. */
+static bool prepare_slots(struct go__m *mp, struct hold *h)
+{
+    go__spinning_stop(mp);
+    fence_sc(); /* [idle-race]: whoever made work visible before has woken nobody */
+    h->now = h->prepared = go__clock_now();
+    if (!has_call(mp, h)) {
+        go__slots_prepare();
+    }
+    go__spinning_start(mp);
+    h->now = go__clock_now();
+    return has_call(mp, h);
+}
+
+/* True: something else is to be done before the end. */
+static bool wait_to_end(struct go__m *mp, struct hold *h)
+{
+    bool call = has_call(mp, h); /* before words are changed that all owners read */
+    while (!call && h->now < h->end - HOLD_OPEN_NS) {
+        call = wait_unoffered(mp, h);
+        if (!call && mp->rob_first == NULL && may_prepare(h)) {
+            call = prepare_slots(mp, h);
+        }
+    }
+    while (!call && h->now < h->end) {
+        call = wait_a_little(mp, h);
     }
     return call;
 }
@@ -175,9 +211,9 @@ static bool was_worth(struct go__m *mp, int64_t now)
 
 /* A thief whose loot was worth less than the theft waits for more to gather, longer each time: taking goroutines that hardly do anything
  * costs their owner and the thief several cache misses each, more than it takes to run them. The same where they and their owner's want one
- * lock, however long they take then. Meanwhile it counts as searching. The wait ends soon, and with that p, where one has goroutines to spare
- * that do something and are not of the same crowd. It is done once a theft; a call only interrupts it. True: that is so, and nothing may be
- * stolen before, for the own queue may not be empty any more. */
+ * lock, however long they take then. Meanwhile it counts as searching. The wait is interrupted soon for a p that has goroutines to spare
+ * that do something and are not of the same crowd, and for other things to do, which is true: nothing may be stolen before these, for the own
+ * queue may not be empty any more. It is had once a theft. */
 bool go__hold_back(struct go__m *mp)
 {
     int64_t since = go__clock_now();
@@ -185,13 +221,15 @@ bool go__hold_back(struct go__m *mp)
         mp->held_back = true;
         return false;
     }
-    struct hold h = {.now = since, .attended = since, .at = go__rng_below(&mp->p->rng, (uint32_t)go__sched.procs)};
+    struct hold h = {.now = since, .attended = since, .end = mp->hold_until, .crowded = go__crowded(mp, since)};
+    h.at = go__rng_below(&mp->p->rng, (uint32_t)go__sched.procs);
     watch_next(&h, mp->p);
-    bool call = (mp->hold_until - since > HOLD_OPEN_NS && wait_unoffered(mp, &h)) || wait_until(mp, &h, 0);
+    bool call = wait_to_end(mp, &h);
     if (mp->conflict_at <= since) { /* without goroutines it meets nobody: that is no sign of calm */
         mp->conflict_at += h.now - since;
     }
-    mp->held_back = !call;
+    mp->held_back = !call && h.now >= mp->hold_until;
+    mp->rob_first = call ? NULL : mp->rob_first;
     return call;
 }
 
@@ -206,16 +244,13 @@ static struct go__g *stolen(struct go__m *mp, struct go__g *gp)
     return gp;
 }
 
-/* From the p that ended the wait, which may hide what it has. */
-static struct go__g *steal_first(struct go__m *mp)
+static struct go__g *steal_from(struct go__m *mp, struct go__p *victim, bool hidden)
 {
-    struct go__p *victim = mp->rob_first;
-    mp->rob_first = NULL;
-    if (victim == NULL || victim == mp->p || load_rlx(&go__sched.world_stopped) != 0) {
-        return NULL;
-    }
     struct go__g *gp = go__runq_steal(mp->p, victim);
-    return gp != NULL ? gp : steal_hidden(mp->p, victim);
+    if (gp == NULL && hidden) {
+        gp = steal_hidden(mp->p, victim);
+    }
+    return gp != NULL ? stolen(mp, gp) : NULL;
 }
 
 struct go__g *go__steal(struct go__m *mp)
@@ -223,9 +258,13 @@ struct go__g *go__steal(struct go__m *mp)
     struct go__p *pp = mp->p;
     int64_t now = 0;
     uint32_t count = (uint32_t)go__sched.procs;
-    struct go__g *first = steal_first(mp);
-    if (first != NULL) {
-        return stolen(mp, first);
+    struct go__p *first = mp->rob_first;
+    if (first != NULL && first != pp) {
+        mp->rob_first = NULL;
+        struct go__g *gp = load_rlx(&go__sched.world_stopped) == 0 ? steal_from(mp, first, true) : NULL;
+        if (gp != NULL || !mp->held_back) {
+            return gp; /* or the wait goes on: that one needs no help any more */
+        }
     }
     for (int round = 0; round < SPIN_ROUNDS; round++) {
         bool last = round == SPIN_ROUNDS - 1;
@@ -243,12 +282,9 @@ struct go__g *go__steal(struct go__m *mp)
                     return own;
                 }
             }
-            struct go__g *gp = go__runq_steal(pp, victim);
-            if (gp == NULL && last) {
-                gp = steal_hidden(pp, victim);
-            }
+            struct go__g *gp = steal_from(mp, victim, last);
             if (gp != NULL) {
-                return stolen(mp, gp);
+                return gp;
             }
         }
     }

@@ -18,8 +18,8 @@
 #define POPULATE_BYTES      ((size_t)64 << 10)
 #define EMPTY_KEPT          8u
 #define CUT_AHEAD           4u
-#define LARGE_SLABS         32u /* from so many on slabs are mapped and prepared ahead, which adds no more than a sixteenth */
-#define RAW_SLABS           8u  /* mapped at once: who maps waits for all that touch memory */
+#define LARGE_SLABS         32u /* from so many on slabs are mapped and prepared ahead: a sixteenth more memory at most */
+#define RAW_SLABS           8u  /* mapped at once: who maps waits for all that touch memory. No memory, but for who locks all */
 
 struct go__slab {
     go__list all_link;          /* depot->slabs */
@@ -104,7 +104,7 @@ static bool is_large(const struct go__depot *depot)
     return !depot->guarded && depot->slab_count >= LARGE_SLABS;
 }
 
-/* depot->lock held. Address space for a slab that nobody touched. Several at once, unless slabs were given back: their places come first. */
+/* depot->lock held. Address space for a slab that nobody touched. Several at once, unless slabs were given back: their places are used again. */
 static struct go__slab *slab_map(struct go__depot *depot)
 {
     if (depot->raw == depot->raw_end && is_large(depot) && depot->area.hole == depot->area.end) {
@@ -131,16 +131,15 @@ static struct go__slab *slab_map(struct go__depot *depot)
 
 void go__depot_prepare(struct go__depot *depot)
 {
-    if (load_rlx(&depot->growing) == 0) { /* rlx: a hint */
-        return;
+    if (!go__futex_trylock(&depot->lock)) {
+        return; /* who has it may be clearing memory itself */
     }
     struct go__slab *slab = NULL;
-    go__futex_lock(&depot->lock);
-    if (load_rlx(&depot->growing) != 0 && depot->ready_count + depot->preparing < GO__SLABS_READY) {
-        store_rlx(&depot->growing, 0u); /* rlx: under the lock */
+    if (depot->ready_count + depot->preparing < GO__SLABS_READY && is_large(depot)) {
         slab = slab_map(depot);
         depot->preparing += slab != NULL;
     }
+    store_rlx(&depot->growing, 0u); /* rlx: under the lock */
     go__futex_unlock(&depot->lock);
     if (slab == NULL) {
         return;
@@ -149,6 +148,7 @@ void go__depot_prepare(struct go__depot *depot)
     go__futex_lock(&depot->lock);
     depot->preparing--;
     depot->ready[depot->ready_count++] = slab;
+    depot->ready_idle = false;
     go__futex_unlock(&depot->lock);
 }
 

@@ -40,7 +40,7 @@ struct go__depot {
     struct go__slab *ready[GO__SLABS_READY]; /* small: touched ahead, for the next slabs; see go__depot_prepare */
     uint32_t ready_count, preparing;
     bool ready_idle;              /* none was taken since the last trim */
-    go__atomic(uint32_t) growing; /* a slab was taken since somebody began to prepare one; read without the lock as a hint */
+    go__atomic(uint32_t) growing; /* a slab was wanted since somebody prepared one; read without the lock as a hint */
     uint64_t out;                 /* slots handed out */
     uint64_t handed;              /* slots ever handed out */
     struct go__area area;
@@ -55,8 +55,8 @@ void go__depot_destroy(struct go__depot *depot);
 uint32_t go__depot_take(struct go__depot *depot, struct go__slot_node **list, uint32_t want);
 void go__depot_give(struct go__depot *depot, struct go__slot_node *list, uint32_t count);
 
-/* For threads that have nothing else to do: if the depot grows, and is large already, touches the memory of a slab to come. Most of the time
- * to start many goroutines is the kernel's, clearing their memory. On a system stack. */
+/* For threads that have nothing else to do, where depot->growing: if it is large already, touches the memory of a slab to come. Most of the
+ * time to start many goroutines is the kernel's, clearing their memory. On a system stack. */
 void go__depot_prepare(struct go__depot *depot);
 
 /* Gives back the stacks' pages and the slabs that nobody needed since the last call, at most `budget` system calls. */

@@ -149,6 +149,11 @@ void go__slots_return(enum go__slot_kind kind, struct go__g *list, uint32_t coun
     go__depot_give(&depots[kind], (struct go__slot_node *)(void *)list, count);
 }
 
+bool go__slots_wanted(void)
+{
+    return load_rlx(&depots[GO__SLOT_SMALL].growing) != 0; /* rlx: a hint */
+}
+
 void go__slots_prepare(void)
 {
     go__depot_prepare(&depots[GO__SLOT_SMALL]);

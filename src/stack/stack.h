@@ -91,7 +91,7 @@ struct go__stacks_stats {
     uint64_t small, reserved; /* slots handed out (a p's or m's cache counts as handed out) */
     uint64_t segments;        /* segments handed out */
     uint64_t growths;         /* segments ever handed out by the depot: crossings beyond the warm caches */
-    uint64_t mapped_bytes;    /* address range of all slabs */
+    uint64_t mapped_bytes;    /* address range of all slabs, those that are ready included */
     uint64_t resident_bytes;  /* an estimate: small slabs as far as carved, a page for each other slot ever used */
 };
 
@@ -116,7 +116,10 @@ bool go__stacks_small_on(void); /* small slots are in use in this run */
  * go__slots_return: takes the first `count` of list back. Their goroutines have left their stacks, and are GO__G_IDLE. Any thread. */
 uint32_t go__slots_refill(enum go__slot_kind kind, struct go__g **list, uint32_t want);
 void go__slots_return(enum go__slot_kind kind, struct go__g *list, uint32_t count);
-void go__slots_prepare(void); /* go__depot_prepare for the small ones */
+
+/* Memory for more small slots, prepared by who has nothing else to do: is it wanted, and go__depot_prepare. */
+bool go__slots_wanted(void);
+void go__slots_prepare(void);
 
 struct go__g *go__slot_custom_new(size_t stack_bytes); /* NULL: memory is out */
 void go__slot_custom_free(struct go__g *gp);           /* by anyone but gp itself */

@@ -70,21 +70,18 @@ static void test_a_crowd_disperses(void **state)
     assert_false(go__crowded(&m, now));
 }
 
-static void test_ps_that_met_at_about_the_same_time_are_of_one_crowd(void **state)
+static void test_ps_that_met_at_about_the_same_time_are_told_apart_from_others(void **state)
 {
     (void)state;
     m.p = &p;
     assert_false(conflicts(5, 1000));
     assert_int_equal(load_rlx(&p.met_at), now);
-    assert_false(go__same_crowd(&m, &p)); /* mp is in none yet */
     assert_true(conflicts(40, 1000));
-    assert_true(go__same_crowd(&m, &p));
+    assert_true(go__met_then(&m, &p));
     store_rlx(&p.met_at, now + 500000); /* its goroutines went on */
-    assert_true(go__same_crowd(&m, &p));
+    assert_true(go__met_then(&m, &p));
     store_rlx(&p.met_at, now - 100000);
-    assert_false(go__same_crowd(&m, &p));
-    assert_false(conflicts(40, 20000)); /* mp is in none any more */
-    assert_false(go__same_crowd(&m, &p));
+    assert_false(go__met_then(&m, &p));
 }
 
 static void test_a_foreign_thread_is_in_no_crowd(void **state)
@@ -101,7 +98,7 @@ int main(void)
         cmocka_unit_test_setup(test_conflicts_in_close_succession_are_a_crowd, setup),
         cmocka_unit_test_setup(test_conflicts_now_and_then_are_no_crowd, setup),
         cmocka_unit_test_setup(test_a_crowd_disperses, setup),
-        cmocka_unit_test_setup(test_ps_that_met_at_about_the_same_time_are_of_one_crowd, setup),
+        cmocka_unit_test_setup(test_ps_that_met_at_about_the_same_time_are_told_apart_from_others, setup),
         cmocka_unit_test_setup(test_a_foreign_thread_is_in_no_crowd, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,8 @@ static int64_t now;
 static struct go__p ps[3], *all_p[3] = {&ps[0], &ps[1], &ps[2]};
 static struct go__m m;
 static struct go__g spoils;
-static int claims;
+static int claims, prepared;
+static bool wanted;
 static struct go__p *robbed_first; /* NULL before */
 
 static uint64_t each_us;           /* what the other p does in a microsecond: goroutines run */
@@ -57,7 +58,31 @@ void go__poll_at_intervals(struct go__p *pp, int64_t at)
     (void)at;
 }
 
-void go__slots_prepare(void) {}
+bool go__slots_wanted(void)
+{
+    return wanted;
+}
+
+void go__slots_prepare(void)
+{
+    assert_int_equal(load_rlx(&go__sched.holding), 0);
+    assert_int_equal(load_rlx(&go__sched.spinning), 0); /* others search meanwhile */
+    now += 300000;
+    prepared++;
+    wanted = prepared < 3;
+}
+
+void go__spinning_start(struct go__m *mp)
+{
+    mp->spinning = true;
+    (void)add_sc(&go__sched.spinning, 1u);
+}
+
+void go__spinning_stop(struct go__m *mp)
+{
+    mp->spinning = false;
+    (void)sub_sc(&go__sched.spinning, 1u);
+}
 
 bool go__claim_p(struct go__p *pp)
 {
@@ -122,6 +147,8 @@ static int setup(void **state)
     each_us = 10;
     hungry_ns = calm_at = 0;
     busy_at = INT64_MAX;
+    claims = prepared = 0;
+    wanted = false;
     return 0;
 }
 
@@ -217,14 +244,51 @@ static void test_who_ended_the_wait_is_robbed_first_and_what_it_hides_too(void *
     rob(4);
     store_rlx(&ps[1].tail, 5u);
     store_rlx(&ps[2].own_count, 5u); /* it computes */
-    for (int i = 0; i < 20; i++) {
+    int64_t since = now;
+    for (int i = 0; i < 10; i++) { /* it cannot be had, and the others are left alone */
         robbed_first = NULL;
         assert_false(go__hold_back(&m));
         int asked = claims;
-        assert_ptr_equal(go__steal(&m), &spoils);
+        assert_null(go__steal(&m));
         assert_ptr_equal(robbed_first, &ps[2]);
         assert_int_equal(claims, asked + 1);
     }
+    assert_true(now - since < HOLD_MAX_NS / 2);
+    store_rlx(&ps[2].own_count, 0u);
+    assert_false(go__hold_back(&m)); /* the rest of the wait */
+    assert_in_range(now - since, HOLD_MAX_NS - 5000, HOLD_MAX_NS + 5000);
+    robbed_first = NULL;
+    assert_ptr_equal(go__steal(&m), &spoils);
+}
+
+static void test_a_pair_that_goes_on_needs_no_help(void **state)
+{
+    (void)state;
+    worthless_thefts(30);
+    struct hold h = {.now = now + ATTEND_NS, .attended = now, .at = 1, .progress = progress(&ps[1])};
+    store_rlx(&ps[1].runnext, &spoils);
+    assert_true(needs_help(&m, &h)); /* nothing goes on */
+    store_rlx(&ps[1].switches, load_rlx(&ps[1].switches) + 1);
+    assert_false(needs_help(&m, &h));
+    store_rlx(&ps[1].own_count, 1u);
+    assert_true(needs_help(&m, &h));
+}
+
+static void test_it_prepares_memory_that_is_wanted(void **state)
+{
+    (void)state;
+    worthless_thefts(30);
+    wanted = true;
+    assert_in_range(theft(4, 100), HOLD_MAX_NS, HOLD_MAX_NS + 10000);
+    assert_int_equal(prepared, 3);
+    assert_int_equal(load_rlx(&go__sched.spinning), 1);
+    prepared = 0;
+    wanted = true;
+    store_rlx(&ps[2].own_count, 5u); /* but if somebody needs it, no more */
+    go__sched.procs = 3;
+    rob(4);
+    assert_false(go__hold_back(&m));
+    assert_in_range(prepared, 1, 2);
 }
 
 static void test_it_holds_back_once_a_theft(void **state)
@@ -309,6 +373,8 @@ int main(void)
         cmocka_unit_test_setup(test_another_thief_that_does_not_hold_back_is_hungry, setup),
         cmocka_unit_test_setup(test_goroutines_that_take_long_are_fetched_soon, setup),
         cmocka_unit_test_setup(test_who_ended_the_wait_is_robbed_first_and_what_it_hides_too, setup),
+        cmocka_unit_test_setup(test_a_pair_that_goes_on_needs_no_help, setup),
+        cmocka_unit_test_setup(test_it_prepares_memory_that_is_wanted, setup),
         cmocka_unit_test_setup(test_it_holds_back_once_a_theft, setup),
         cmocka_unit_test_setup(test_who_starts_goroutines_does_something_too, setup),
         cmocka_unit_test_setup(test_a_crowd_is_left_alone_however_long_it_takes, setup),

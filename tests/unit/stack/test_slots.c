@@ -162,18 +162,22 @@ static void test_memory_is_prepared_for_small_slots_that_become_ever_more(void *
     struct go__g *few = NULL, *many = NULL;
     assert_int_equal(go__slots_refill(GO__SLOT_SMALL, &few, 5000), 5000);
     uint64_t before = mapped();
-    go__slots_prepare(); /* it is not worth it yet */
+    assert_false(go__slots_wanted()); /* it is not worth it yet */
+    go__slots_prepare();
     assert_int_equal(mapped(), before);
     assert_int_equal(go__slots_refill(GO__SLOT_SMALL, &many, 40000), 40000);
     before = mapped();
-    for (int i = 0; i < 5; i++) {
-        go__slots_prepare(); /* one, for the next that is wanted; no more, unless it is wanted */
-        assert_int_equal(mapped(), before + slab);
-    }
+    assert_true(go__slots_wanted());
+    go__slots_prepare(); /* one, for the next that is wanted */
+    assert_false(go__slots_wanted());
+    assert_int_equal(mapped(), before + slab);
     assert_int_equal(go__slots_refill(GO__SLOT_SMALL, &few, 1000), 1000);
     assert_int_equal(mapped(), before + slab); /* that one */
-    go__slots_prepare();
-    assert_int_equal(mapped(), before + 2 * slab);
+    assert_true(go__slots_wanted());
+    for (int i = 0; i < 5; i++) {
+        go__slots_prepare(); /* two at most */
+    }
+    assert_int_equal(mapped(), before + 3 * slab);
     assert_int_equal(go__slots_refill(GO__SLOT_SMALL, &many, 1000), 1000);
     for (struct go__g *gp = many; gp != NULL; gp = gp->link) {
         assert_true(go__slot_check(gp));
@@ -184,7 +188,7 @@ static void test_memory_is_prepared_for_small_slots_that_become_ever_more(void *
     go__stacks_trim(INT64_C(1000000000) * 10);
     assert_int_equal(mapped(), before);
     go__stacks_trim(INT64_C(1000000000) * 12); /* not wanted for a while */
-    assert_int_equal(mapped(), before - slab);
+    assert_int_equal(mapped(), before - 2 * slab);
     go__slots_return(GO__SLOT_SMALL, few, 6000);
 }
 
