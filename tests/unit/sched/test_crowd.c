@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -21,7 +22,7 @@ static int setup(void **state)
 {
     (void)state;
     m = (struct go__m){0};
-    p = (struct go__p){0};
+    memset(&p, 0, sizeof p);
     go__tls_m = &m;
     now = BEGIN;
     return 0;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -140,7 +141,7 @@ static int setup(void **state)
     go__sched = (struct go__sched){.procs = 2, .all_p = all_p};
     store_rlx(&go__sched.spinning, 1u);
     for (int i = 0; i < 3; i++) {
-        ps[i] = (struct go__p){0};
+        memset(&ps[i], 0, sizeof ps[i]);
         store_rlx(&ps[i].timer_next, INT64_MAX);
     }
     m = (struct go__m){.p = &ps[0], .spinning = true};
