@@ -11,6 +11,9 @@
 #include "sched/steal.c"
 
 struct go__sched go__sched;
+#if GO__TSAN
+go__atomic(unsigned) go__tsan_fence_word;
+#endif
 
 #define BEGIN INT64_C(1000000000000)
 
