@@ -80,4 +80,11 @@ GO__INLINE void go__cpu_relax(void)
 #endif
 }
 
+GO__INLINE void go__cpu_relax_for(unsigned pauses)
+{
+    for (unsigned i = 0; i < pauses; i++) {
+        go__cpu_relax();
+    }
+}
+
 #endif

@@ -94,9 +94,7 @@ void go__spin_lock_slow(go__spinlock *lock)
 {
     unsigned pause = 1;
     for (unsigned round = 0;; round++) {
-        for (unsigned i = 0; i < pause; i++) {
-            go__cpu_relax();
-        }
+        go__cpu_relax_for(pause);
         if (load_rlx(&lock->word) == 0 && xchg_acq(&lock->word, 1u) == 0) {
             return;
         }

@@ -53,29 +53,21 @@ GO__INLINE struct go__g *pick_direct(struct go__p *pp, const struct go__g *gp)
     return decides(pp, gp) ? pick_untied(pp) : NULL;
 }
 
-GO__INLINE void publish_leaving(struct go__g *gp)
-{
-    go__edge_release(gp); /* to the commit */
-    go__edge_run_release();
-}
-
-GO__INLINE void make_current(struct go__m *mp, struct go__p *pp, struct go__g *next)
-{
-    go__count_switch(pp);
-    go__g_adopt(mp, next);
-}
-
-/* The last steps on gp's stack: what runs next, NULL for the g0 side, becomes current. Returns where to switch to. */
-GO__INLINE const struct go__gobuf *hand_over(struct go__m *mp, struct go__g *gp, struct go__g *next, bool dying)
+/* The last steps on gp's stack: what runs next, NULL for the g0 side, becomes current. Returns where to switch to. `traced`, a constant: false
+ * where it is known that nobody traces, so that no call is left. */
+GO__INLINE const struct go__gobuf *last_steps(struct go__m *mp, struct go__p *pp, struct go__g *gp, struct go__g *next, bool dying,
+                                              bool traced)
 {
     go__cxa_switch(mp, gp, next);
-    publish_leaving(gp);
-    if (go__unlikely(load_rlx(&go__trace_on) != 0)) { /* rlx: a late start or stop loses an event */
-        trace_leaving(gp, next, mp->p);
+    go__edge_release(gp); /* to the commit */
+    go__edge_run_release();
+    if (traced && go__unlikely(load_rlx(&go__trace_on) != 0)) { /* rlx: a late start or stop loses an event */
+        trace_leaving(gp, next, pp);
     }
     struct go__gobuf *to = &mp->g0buf;
     if (go__likely(next != NULL)) {
-        make_current(mp, mp->p, next);
+        go__count_switch(pp);
+        go__g_adopt(mp, next);
         to = &next->buf;
     } else {
         mp->curg = NULL;
@@ -84,17 +76,17 @@ GO__INLINE const struct go__gobuf *hand_over(struct go__m *mp, struct go__g *gp,
     return to;
 }
 
+GO__INLINE const struct go__gobuf *hand_over(struct go__m *mp, struct go__g *gp, struct go__g *next, bool dying)
+{
+    return last_steps(mp, mp->p, gp, next, dying, true);
+}
+
 /* Returns when gp is resumed, on whatever thread. */
-GO__INLINE void switch_to(struct go__g *gp, const struct go__gobuf *to)
+GO__INLINE void switch_away(struct go__g *gp, const struct go__gobuf *to)
 {
     go__switch(&gp->buf, to);
     go__san_switch_finish(&gp->buf, NULL);
     go__edge_resumed(gp, gp->m);
-}
-
-GO__INLINE void switch_away(struct go__m *mp, struct go__g *gp, struct go__g *next, bool dying)
-{
-    switch_to(gp, hand_over(mp, gp, next, dying));
 }
 
 GO__INLINE void leave_stack(struct go__m *mp, struct go__g *gp, go__commit_fn commit, void *arg, bool dying)
@@ -103,7 +95,7 @@ GO__INLINE void leave_stack(struct go__m *mp, struct go__g *gp, go__commit_fn co
     mp->after = commit;
     mp->after_g = gp;
     mp->after_arg = arg;
-    switch_away(mp, gp, go__likely(pp != NULL) ? pick_direct(pp, gp) : NULL, dying);
+    switch_away(gp, hand_over(mp, gp, go__likely(pp != NULL) ? pick_direct(pp, gp) : NULL, dying));
     go__landed(go__m());
 }
 
@@ -189,19 +181,6 @@ static GO__NOINLINE void yield_slow(struct go__m *mp, struct go__g *gp)
     go__leave(go__m());
 }
 
-/* pick_untied and the queueing of gp in one, where the list is all there is and nobody else could use anything. */
-GO__INLINE struct go__g *exchange(struct go__p *pp, struct go__g *gp)
-{
-    if (load_rlx(&pp->runnext) != NULL || load_rlx(&pp->head) != load_rlx(&pp->tail) || go__hungry()) { /* rlx: ours, or a hint */
-        return NULL;
-    }
-    struct go__g *next = go__own_exchange(pp, gp);
-    if (next != NULL) {
-        go__count_slice(pp);
-    }
-    return next;
-}
-
 /* NULL: there is none, gp is not queued. It still runs when it is: only we can reach the list. */
 static struct go__g *pick_and_queue(struct go__m *mp, struct go__g *gp)
 {
@@ -218,6 +197,12 @@ static struct go__g *pick_and_queue(struct go__m *mp, struct go__g *gp)
     return next;
 }
 
+static GO__NOINLINE void land_yielding(struct go__m *mp)
+{
+    go__landed(mp);
+    go__leave(mp);
+}
+
 /* Begins anew; only that we are inside does not change. */
 static GO__NOINLINE void yield_fully(struct go__m *mp)
 {
@@ -227,40 +212,32 @@ static GO__NOINLINE void yield_fully(struct go__m *mp)
     if (go__unlikely(!go__slot_check(gp))) {
         go__overflow_canary(gp);
     }
-    struct go__g *next = NULL;
-    if (go__likely(decides(pp, gp))) {
-        next = exchange(pp, gp);
-        if (go__unlikely(next == NULL)) {
-            next = pick_and_queue(mp, gp);
-        }
-    }
+    struct go__g *next = go__likely(decides(pp, gp)) ? pick_and_queue(mp, gp) : NULL;
     if (go__unlikely(next == NULL)) {
         yield_slow(mp, gp);
         return;
     }
     store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: ours, still */
-    switch_away(mp, gp, next, false);
-    mp = go__m();
-    go__landed(mp);
-    go__leave(mp);
+    switch_away(gp, hand_over(mp, gp, next, false));
+    land_yielding(go__m());
 }
 
-/* What most yields are: the caller exchanges places with the first in the list, and nothing else is due. NULL: something is, nothing has
- * changed. Inside. */
-GO__INLINE struct go__g *exchange_only(struct go__m *mp, struct go__p *pp, struct go__g *gp)
+/* What most yields are: the caller exchanges places with the first in the list, which is all there is, and nothing else is due; nobody else
+ * could use anything. NULL: it is not so simple, and nothing has changed. Inside. */
+GO__INLINE struct go__g *exchange(struct go__m *mp, struct go__p *pp, struct go__g *gp)
 {
-    /* acq: as in go__enter_as; rlx: as in turn_is_due and hand_over */
+    /* acq: as in go__enter_as; rlx: as in turn_is_due and hand_over; runnext and the ring are ours */
     if (go__unlikely(load_acq(&mp->claim) != GO__CLAIM_NONE || !go__slot_check(gp) || load_rlx(&go__trace_on) != 0 || gp->tied ||
-                     load_rlx(&pp->preempt) != 0 || pp->tick + 1 >= GO__FAIR_TURN)) {
+                     load_rlx(&pp->preempt) != 0 || pp->tick + 1 >= GO__FAIR_TURN || load_rlx(&pp->runnext) != NULL ||
+                     load_rlx(&pp->head) != load_rlx(&pp->tail) || go__hungry())) {
         return NULL;
     }
-    return exchange(pp, gp);
-}
-
-static GO__NOINLINE void land_yielding(struct go__m *mp)
-{
-    go__landed(mp);
-    go__leave(mp);
+    struct go__g *next = go__own_exchange(pp, gp);
+    if (next != NULL) {
+        go__count_slice(pp);
+        pp->tick++;
+    }
+    return next;
 }
 
 /* Nothing is called in the common case but the switch: so no register is saved, but by that. */
@@ -274,18 +251,13 @@ void go_yield(void)
     store_rlx(&mp->inside, 1u); /* rlx + light barrier: as in go__enter_as */
     go__barrier_light();
     struct go__p *pp = mp->p;
-    struct go__g *gp = mp->curg, *next = exchange_only(mp, pp, gp);
+    struct go__g *gp = mp->curg, *next = exchange(mp, pp, gp);
     if (go__unlikely(next == NULL)) {
         yield_fully(mp);
         return;
     }
-    pp->tick++;
     store_rlx(&gp->status, (uint32_t)GO__G_RUNNABLE); /* rlx: ours, still */
-    go__cxa_switch(mp, gp, next);
-    publish_leaving(gp);
-    make_current(mp, pp, next);
-    go__san_switch_start(&gp->buf, &next->buf, false);
-    switch_to(gp, &next->buf);
+    switch_away(gp, last_steps(mp, pp, gp, next, false, false));
     mp = go__m();
     if (go__unlikely(mp->after != NULL)) {
         land_yielding(mp);

@@ -8,8 +8,7 @@
 #include "sched/switch.h"
 #include "sched/world.h"
 
-#define WATCH_LOOPS       40 /* looks for new work, about a microsecond apart, before a spinner gives up */
-#define WATCH_PAUSES      20
+#define WATCH_LOOPS       40    /* looks for new work, about a microsecond apart, before a spinner gives up */
 #define POLL_INTERVAL_NS  20000 /* a busy p looks at the network this often */
 #define READY_LIMIT_MAX   65535u
 #define IDLE_THREADS_KEPT 8
@@ -224,9 +223,7 @@ static bool queued_anywhere(void)
 static bool watch(void)
 {
     for (int i = 0; i < WATCH_LOOPS; i++) {
-        for (int j = 0; j < WATCH_PAUSES; j++) {
-            go__cpu_relax();
-        }
+        go__cpu_relax_for(GO__PAUSES_A_US);
         if (ring_visible()) {
             return true;
         }

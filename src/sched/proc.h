@@ -148,6 +148,8 @@ struct go__timers *go__timers_current(void);
 /* `when` has become the earliest deadline of that heap. */
 void go__timers_armed(struct go__timers *heap, int64_t when);
 
+#define GO__PAUSES_A_US 20u /* about */
+
 /* mp, which has a p, looks for work in other ps, or no more: counted in sched.spinning. */
 void go__spinning_start(struct go__m *mp);
 void go__spinning_stop(struct go__m *mp);

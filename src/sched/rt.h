@@ -232,7 +232,6 @@ struct go__m {
     struct go__g *locked_g; /* go_lock_thread: this thread runs nothing else */
     int64_t stole_at;       /* when it stole last, how many, how long it holds back before it does again, until when (0: not yet) */
     int64_t hold_ns, hold_until;
-    bool held_back;          /* since it stole */
     bool unoffered;          /* since it began to search it held back in a way that owners offered nothing */
     struct go__p *rob_first; /* who ended that */
     uint32_t loot;

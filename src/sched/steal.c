@@ -6,11 +6,10 @@
 #include "sched/proc.h"
 #include "sched/world.h"
 
-#define SPIN_ROUNDS    4    /* passes over all victims; the last one also considers what they hide */
-#define PAUSES         20   /* about a microsecond */
-#define STILL_PAUSES   60   /* a p that makes no switch for so long does not move */
-#define LOOT_WORTH_NS  1000 /* what a stolen goroutine should have taken, for the theft to be worth it */
-#define SPARE_WORTH_NS 400  /* what those take, the switch included, that a p would be relieved of */
+#define SPIN_ROUNDS    4                     /* passes over all victims; the last one also considers what they hide */
+#define STILL_PAUSES   (3 * GO__PAUSES_A_US) /* a p that makes no switch for so long does not move */
+#define LOOT_WORTH_NS  1000                  /* what a stolen goroutine should have taken, for the theft to be worth it */
+#define SPARE_WORTH_NS 400                   /* what those take, the switch included, that a p would be relieved of */
 #define HOLD_MIN_NS    500
 #define HOLD_MAX_NS    2000000
 #define HOLD_OPEN_NS   40000 /* the end of it: owners share what they have with those who search */
@@ -42,9 +41,7 @@ static struct go__g *steal_hidden(struct go__p *pp, struct go__p *victim)
         return NULL;
     }
     uint64_t seen = load_rlx(&victim->switches);
-    for (int i = 0; i < STILL_PAUSES; i++) {
-        go__cpu_relax();
-    }
+    go__cpu_relax_for(STILL_PAUSES);
     if (load_rlx(&victim->switches) != seen || !go__runq_hides(victim)) {
         return NULL; /* it moves by itself, and shares its list */
     }
@@ -139,9 +136,7 @@ static bool has_call(struct go__m *mp, struct hold *h)
 /* About a microsecond. True: there is something else to do. */
 static bool wait_a_little(struct go__m *mp, struct hold *h)
 {
-    for (int i = 0; i < PAUSES; i++) {
-        go__cpu_relax();
-    }
+    go__cpu_relax_for(GO__PAUSES_A_US);
     h->now = go__clock_now();
     return has_call(mp, h);
 }
@@ -196,17 +191,16 @@ static bool wait_to_end(struct go__m *mp, struct hold *h)
     return call;
 }
 
-/* The first search since the theft: was it worth it? If not, for how long to hold back. */
-static bool was_worth(struct go__m *mp, int64_t now)
+/* The first search since the theft: for how long to hold back. Not at all where it was worth it. */
+static void judge(struct go__m *mp, int64_t now)
 {
     if (now - mp->stole_at > (int64_t)mp->loot * LOOT_WORTH_NS && !go__crowded(mp, now)) {
         mp->hold_ns = 0;
-        return true;
+    } else {
+        mp->hold_ns = mp->hold_ns * 2 > HOLD_MIN_NS ? mp->hold_ns * 2 : HOLD_MIN_NS;
+        mp->hold_ns = mp->hold_ns < HOLD_MAX_NS ? mp->hold_ns : HOLD_MAX_NS;
     }
-    mp->hold_ns = mp->hold_ns * 2 > HOLD_MIN_NS ? mp->hold_ns * 2 : HOLD_MIN_NS;
-    mp->hold_ns = mp->hold_ns < HOLD_MAX_NS ? mp->hold_ns : HOLD_MAX_NS;
     mp->hold_until = now + mp->hold_ns;
-    return false;
 }
 
 /* A thief whose loot was worth less than the theft waits for more to gather, longer each time: taking goroutines that hardly do anything
@@ -217,8 +211,10 @@ static bool was_worth(struct go__m *mp, int64_t now)
 bool go__hold_back(struct go__m *mp)
 {
     int64_t since = go__clock_now();
-    if (mp->held_back || (mp->hold_until == 0 && was_worth(mp, since))) {
-        mp->held_back = true;
+    if (mp->hold_until == 0) {
+        judge(mp, since);
+    }
+    if (since >= mp->hold_until) {
         return false;
     }
     struct hold h = {.now = since, .attended = since, .end = mp->hold_until, .crowded = go__crowded(mp, since)};
@@ -228,7 +224,6 @@ bool go__hold_back(struct go__m *mp)
     if (mp->conflict_at <= since) { /* without goroutines it meets nobody: that is no sign of calm */
         mp->conflict_at += h.now - since;
     }
-    mp->held_back = !call && h.now >= mp->hold_until;
     mp->rob_first = call ? NULL : mp->rob_first;
     return call;
 }
@@ -240,7 +235,6 @@ static struct go__g *stolen(struct go__m *mp, struct go__g *gp)
     mp->stole_at = go__clock_now();
     mp->loot = go__runq_length(pp) + 1;
     mp->hold_until = 0;
-    mp->held_back = false;
     return gp;
 }
 
@@ -259,10 +253,10 @@ struct go__g *go__steal(struct go__m *mp)
     int64_t now = 0;
     uint32_t count = (uint32_t)go__sched.procs;
     struct go__p *first = mp->rob_first;
-    if (first != NULL && first != pp) {
+    if (first != NULL) {
         mp->rob_first = NULL;
         struct go__g *gp = load_rlx(&go__sched.world_stopped) == 0 ? steal_from(mp, first, true) : NULL;
-        if (gp != NULL || !mp->held_back) {
+        if (gp != NULL || go__clock_now() < mp->hold_until) {
             return gp; /* or the wait goes on: that one needs no help any more */
         }
     }

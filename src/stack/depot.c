@@ -122,8 +122,8 @@ static struct go__slab *slab_map(struct go__depot *depot)
     if (slab != NULL && depot->guarded) {
         go__vm_no_huge(slab, depot->slab_bytes);
     } else if (slab != NULL && depot->slab_count > 0) {
-        /* A program that fills one slab will fill the next: one fault instead of 512. Before the first word is written: a slab that
-         * has a small page already gets no huge one. */
+        /* One fault instead of 512, when it is populated. Before the first word is written: a slab that has a small page already gets
+         * no huge one. */
         go__vm_want_huge(slab, depot->slab_bytes);
     }
     return slab;
@@ -152,36 +152,27 @@ void go__depot_prepare(struct go__depot *depot)
     go__futex_unlock(&depot->lock);
 }
 
-/* depot->lock held. The memory of a slab, of which *populated is the first byte not touched. */
-static struct go__slab *slab_memory(struct go__depot *depot, char **populated)
+/* depot->lock held. */
+static struct go__slab *slab_new(struct go__depot *depot)
 {
+    bool ahead = !depot->guarded && depot->slab_count > 0; /* a program that fills one slab will fill the next */
+    struct go__slab *slab;
     if (is_large(depot)) {
         store_rlx(&depot->growing, 1u); /* rlx: under the lock */
     }
     if (depot->ready_count > 0) {
-        struct go__slab *slab = depot->ready[--depot->ready_count];
+        slab = depot->ready[--depot->ready_count];
         depot->ready_idle = false;
-        *populated = (char *)slab + depot->slab_bytes;
-        return slab;
+    } else {
+        slab = slab_map(depot);
+        if (slab != NULL && ahead) {
+            go__vm_populate(slab, depot->slab_bytes);
+        }
     }
-    struct go__slab *slab = slab_map(depot);
-    *populated = (char *)slab;
-    if (slab != NULL && !depot->guarded && depot->slab_count > 0) {
-        go__vm_populate(slab, depot->slab_bytes);
-        *populated += depot->slab_bytes;
-    }
-    return slab;
-}
-
-/* depot->lock held. */
-static struct go__slab *slab_new(struct go__depot *depot)
-{
-    char *populated;
-    struct go__slab *slab = slab_memory(depot, &populated);
     if (slab == NULL) {
         return NULL;
     }
-    slab->populated = populated;
+    slab->populated = (char *)slab + (ahead ? depot->slab_bytes : 0);
     go__list_push_back(&depot->slabs, &slab->all_link);
     go__list_push_back(&depot->available, &slab->available_link);
     depot->slab_count++;

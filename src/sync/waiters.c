@@ -37,10 +37,7 @@ void go__wake_all(struct go__sudog *list, int code)
 
 void go__sync_pause(unsigned round)
 {
-    unsigned pauses = round < 6 ? 1u << round : 64;
-    for (unsigned i = 0; i < pauses; i++) {
-        go__cpu_relax();
-    }
+    go__cpu_relax_for(round < 6 ? 1u << round : 64);
     if (round >= 16) {
         (void)go__syscall0(SYS_sched_yield);
     }

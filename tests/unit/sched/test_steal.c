@@ -44,7 +44,7 @@ int64_t go__clock_now(void)
     return now;
 }
 
-/* What stealing itself needs is not reached here. */
+/* What the others do is made up as well. */
 void go__run_timers(struct go__p *pp, int64_t at)
 {
     (void)pp;
